@@ -19,13 +19,13 @@ from scipy import stats
 from simulated_corrections import corrected_coverage
 from simulated_pairs import compared_logs, percent
 
-from exaid_evals.stats.bands import sup_t_band
 from exaid_evals.stats.bootstrap import (
     bootstrap_means,
     hierarchical_interval,
     percentile_bounds,
     percentile_intervals,
     resample_counts,
+    sup_t_band,
 )
 from exaid_evals.stats.descriptive import describe
 from exaid_evals.stats.paired import detectable_effect, wilcoxon_p

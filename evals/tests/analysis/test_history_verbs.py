@@ -18,8 +18,8 @@ from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.impact.associations import parameters_of
 from exaid_evals.analysis.report.write import write_files
+from exaid_evals.anomalies.base import DetectionSettings
 from exaid_evals.anomalies.registry import streamed
-from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.cli.histories import require_writable
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError

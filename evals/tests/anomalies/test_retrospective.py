@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from analysis.histories import noisy, series
 from exaid_evals.analysis import detect_statistical_anomalies
+from exaid_evals.anomalies.base import AnomalySettings, ChangePointSettings
 from exaid_evals.anomalies.change_point import ChangePoint, _costs, _divided, change_indices
 from exaid_evals.anomalies.registry import find_anomalies
 from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, OverfittingGap
 from exaid_evals.anomalies.robust import difference_sigma
-from exaid_evals.anomalies.settings import AnomalySettings, ChangePointSettings
 from exaid_evals.errors import DataError
 from exaid_evals.runs.history import History, Series
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from exaid_evals.anomalies.base import DetectionSettings
 from exaid_evals.anomalies.registry import streamed
-from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.runs.history import series_of
 from exaid_evals.runs.metric_names import direction_of

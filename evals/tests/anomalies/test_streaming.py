@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly, DetectionSettings
 from exaid_evals.anomalies.robust import RunningMedian
-from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.anomalies.watches import Watches, watch
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exaid_evals.anomalies.base import Anomaly
-from exaid_evals.anomalies.settings import DetectionSettings
+from exaid_evals.anomalies.base import Anomaly, DetectionSettings
 from exaid_evals.anomalies.watches import MOST_METRICS, Watches, weighed
 
 

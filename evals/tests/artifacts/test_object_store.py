@@ -17,7 +17,7 @@ import pytest
 from exaid_evals import open_campaign, read_runs
 from exaid_evals.artifacts import object_store
 from exaid_evals.artifacts.object_store import LOCK, local_copy
-from exaid_evals.artifacts.printable import with_urls
+from exaid_evals.artifacts.redaction import with_urls
 from exaid_evals.cli.main import run
 from exaid_evals.errors import ConfigError, DataError, ExaidError
 from stub_campaigns import ARGUMENTS, shared_campaign

@@ -14,8 +14,8 @@ from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.errors import ConfigError, FrozenError
-from exaid_evals.report.calibration import edges, policies_csv, report
-from exaid_evals.report.figures import canvas, gate_pareto
+from exaid_evals.report.calibration import draw_pareto, edges, policies_csv, report
+from exaid_evals.report.figures import canvas
 
 GRID = {"min_words": [2, 6], "max_words": [4, 8], "silence_ms": [100, 900], "max_wait_ms": [5000]}
 FREE = {"worst_wait_ms": None, "undersized_share": None, "timer_share": None, "chunk_words_p95": None}
@@ -128,7 +128,7 @@ def test_the_figure_names_the_choice_and_is_marked(tmp_path: Path) -> None:
     result = calibrated(tmp_path)
     other = next(policy for policy in result.sweep.policies if policy != result.chosen)
     with canvas.style():
-        figures = [gate_pareto.draw(result, current) for current in (other, Policy(9, 9, 9, 9))]
+        figures = [draw_pareto(result, current) for current in (other, Policy(9, 9, 9, 9))]
     tried, untried = ({text.get_text() for text in figure.findobj(Text)} for figure in figures)
     assert {
         f"chosen: {result.chosen.label}",

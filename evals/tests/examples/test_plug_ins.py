@@ -83,8 +83,8 @@ def test_a_format_of_runs_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_detector_serves_monitor_and_analysis(name: str) -> None:
     """Ten equal values are reported by the detector that is named, during a training and after it."""
     from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.anomalies.base import DetectionSettings
     from exaid_evals.anomalies.registry import find_anomalies
-    from exaid_evals.anomalies.settings import DetectionSettings
     from exaid_evals.anomalies.watches import watch
     from exaid_evals.runs.rows import history_of
 

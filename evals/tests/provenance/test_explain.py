@@ -270,6 +270,6 @@ def test_an_empty_cell_is_no_number(capsys: pytest.CaptureFixture[str], pristine
 
 def test_an_interval_of_unknown_making_is_not_explained() -> None:
     """A signature that names no resamples, as another program writes it, is none of ours."""
-    place = cast(Place, SimpleNamespace(values={"coverage_ci95_low": 0.1}))
+    place = cast("Place", SimpleNamespace(values={"coverage_ci95_low": 0.1}))
     assert _interval({"signature": "theirs/1.0"}, place) is None
     assert "2,000 resamples, seed 7" in (_interval({"signature": "x|boot:2000/7"}, place) or "")

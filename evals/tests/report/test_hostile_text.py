@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exaid_evals.artifacts.atomic import write_text
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Text
 from exaid_evals.report.document import Document, Grid, Items, Section

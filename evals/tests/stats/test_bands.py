@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exaid_evals.stats.bands import sup_t_band
-from exaid_evals.stats.bootstrap import bootstrap_means, resample_counts
+from exaid_evals.stats.bootstrap import bootstrap_means, resample_counts, sup_t_band
 from exaid_evals.stats.descriptive import describe
 
 NAN = float("nan")

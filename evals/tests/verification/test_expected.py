@@ -14,16 +14,14 @@ from exaid_evals.artifacts.schemas import violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.verification.compare import compare, same
-from exaid_evals.verification.configuration import (
-    note_configuration,
-    noted_configuration,
-    settings_that_differ,
-)
 from exaid_evals.verification.expected import (
     CAMPAIGN_FILE,
     FIELDS_FILE,
     ExpectedSide,
+    note_configuration,
+    noted_configuration,
     read_expected,
+    settings_that_differ,
     write_expected,
 )
 from exaid_evals.verification.sides import STAGES, FolderSide, Part

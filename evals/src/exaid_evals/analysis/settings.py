@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from exaid_evals.anomalies.settings import AnomalySettings, Share
+from exaid_evals.anomalies.base import AnomalySettings, Share
 from exaid_evals.config.base import Config
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.base import Anomaly, Severity, by_relative_size
+from exaid_evals.anomalies.base import Anomaly, ChangePointSettings, DetectionSettings, Severity, by_relative_size
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA, difference_sigma, rolling_around
-from exaid_evals.anomalies.settings import ChangePointSettings, DetectionSettings
 from exaid_evals.errors import DataError
 from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction, metric_named

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, AnomalySettings, DetectionSettings, Severity
 from exaid_evals.anomalies.change_point import ChangePoint, LostProgress
 from exaid_evals.anomalies.retrospective import (
     NoProgress,
@@ -17,7 +17,6 @@ from exaid_evals.anomalies.retrospective import (
     lost_balances,
 )
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around
-from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
 from exaid_evals.anomalies.watches import Restarts, Watches
 from exaid_evals.runs.history import LARGEST, History, Series
 from exaid_evals.runs.metric_names import Direction, direction_of, role_of_column

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.base import Anomaly, Severity
+from exaid_evals.anomalies.base import Anomaly, OscillationSettings, OverfittingSettings, Severity
 from exaid_evals.anomalies.change_point import is_rival
 from exaid_evals.anomalies.robust import difference_sigma, rhythm, rolling_around, worsening
-from exaid_evals.anomalies.settings import OscillationSettings, OverfittingSettings
 from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named, split_of, words_of
 

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.settings import DetectionSettings
+from exaid_evals.anomalies.base import DetectionSettings
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:

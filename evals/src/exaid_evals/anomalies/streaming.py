@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, by_relative_size
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, DetectionSettings, DropThreshold, Severity, by_relative_size
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA, RunningMedian, Stream
-from exaid_evals.anomalies.settings import DetectionSettings, DropThreshold
 from exaid_evals.runs.metric_names import is_validation
 
 _NO_NOISE = 1e6

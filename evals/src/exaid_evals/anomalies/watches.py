@@ -9,9 +9,8 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly, DetectionSettings
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA, Stream
-from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.anomalies.streaming import NotFinite, StreamDetector, SuddenDrop
 from exaid_evals.config.plugins import Kind
 from exaid_evals.runs.history import LARGEST

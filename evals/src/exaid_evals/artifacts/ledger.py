@@ -19,7 +19,7 @@ from exaid_evals.artifacts.atomic import Appended, write_unless_same
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.errors import DataError
 from exaid_evals.files import is_plain

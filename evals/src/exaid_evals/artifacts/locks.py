@@ -16,7 +16,7 @@ import orjson
 
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import read_regular
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.cli.display import printable, shown, warn
 from exaid_evals.cli.histories import (
     HistoryRequest,

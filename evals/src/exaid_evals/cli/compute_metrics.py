@@ -36,7 +36,7 @@ def run(request: MetricsRequest) -> int:
     from exaid_evals.metrics.noted import with_references
     from exaid_evals.metrics.registry import check_measures
     from exaid_evals.metrics.stage import Settings, compute_metrics, measure_part, plan_metrics
-    from exaid_evals.verification.configuration import note_configuration
+    from exaid_evals.verification.expected import note_configuration
 
     campaign = request.campaign
     config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value

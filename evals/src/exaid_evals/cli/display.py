@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Never, Self
 
 import click
 
-from exaid_evals.artifacts.printable import clipped, printable, printable_lines, with_urls
+from exaid_evals.artifacts.redaction import clipped, printable, printable_lines, with_urls
 
 if TYPE_CHECKING:
     from tqdm import tqdm

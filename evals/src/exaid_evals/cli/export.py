@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.cli.display import SOME_FAILED, Progress, printable, shown
 from exaid_evals.cli.verb import report_store, verb
 from exaid_evals.config.campaign import EXPORTED_AS

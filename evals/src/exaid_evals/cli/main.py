@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from exaid_evals import __version__
-from exaid_evals.artifacts.printable import printable_lines, with_urls
+from exaid_evals.artifacts.redaction import printable_lines, with_urls
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import DEBUG_VARIABLE, ConfigError, ExaidError
 from exaid_evals.execution import SEARCH_FOR_CYCLES

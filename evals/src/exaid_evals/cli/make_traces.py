@@ -29,7 +29,7 @@ def run(request: TracesRequest) -> int:
     from exaid_evals.clients.base import Budget
     from exaid_evals.traces.generate import make_traces
     from exaid_evals.traces.plan import preflight
-    from exaid_evals.verification.configuration import note_configuration
+    from exaid_evals.verification.expected import note_configuration
 
     request.require_simulated(simulated=request.simulated)
     plan = preflight(request).required()

@@ -84,7 +84,7 @@ def merge(request: MergeRequest) -> int:
     """
     from exaid_evals.artifacts.parts import merge as merge_parts
     from exaid_evals.config.campaign import Campaign
-    from exaid_evals.verification.configuration import note_configuration, noted_configuration
+    from exaid_evals.verification.expected import note_configuration, noted_configuration
 
     part = merge_parts(request.campaign, request.parts)
     for folder in request.parts:

@@ -70,7 +70,7 @@ def build_spec_of(campaign: Campaign, request: VerifyRequest) -> BuildSpec:
     """
     from exaid_evals.artifacts.manifest import read_manifest
     from exaid_evals.metrics.runs import any_case, present_variants, read_meta
-    from exaid_evals.verification.configuration import noted_configuration
+    from exaid_evals.verification.expected import noted_configuration
 
     manifest = read_manifest(campaign.manifest_file)
     generation = manifest.generation

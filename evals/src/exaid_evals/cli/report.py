@@ -132,7 +132,7 @@ def run_report_pack(request: ReportPackRequest) -> int:
     `% exaid:begin NAME` and `% exaid:end`; everything else in the file stays byte for byte. A second run changes
     nothing.
     """
-    from exaid_evals.artifacts.printable import first_few
+    from exaid_evals.artifacts.redaction import first_few
     from exaid_evals.errors import DataError
     from exaid_evals.export.report_pack import apply, plan
 

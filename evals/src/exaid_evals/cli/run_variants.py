@@ -19,7 +19,7 @@ def run(request: RunsRequest) -> int:
     """
     from exaid_evals.replay.preflight import preflight
     from exaid_evals.replay.stage import run_variants
-    from exaid_evals.verification.configuration import note_configuration
+    from exaid_evals.verification.expected import note_configuration
 
     campaign = request.campaign
     found = preflight(request)

@@ -19,7 +19,7 @@ from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
     from exaid_evals.verification.compare import Comparison, Difference
-    from exaid_evals.verification.configuration import Setting
+    from exaid_evals.verification.expected import Setting
     from exaid_evals.verification.sides import Side, Stage
 
 _SHOWN_ROOTS = 10
@@ -174,8 +174,13 @@ def _expected_dir() -> Path:
 def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     """Compare with what a folder expects; and the campaign in --data-dir too, where it is the same one."""
     from exaid_evals.cli.rebuild import default_build_spec, holds_cases_of, make_again, temporary_campaign
-    from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
-    from exaid_evals.verification.expected import ExpectedSide, read_expected, versions_that_differ
+    from exaid_evals.verification.expected import (
+        ExpectedSide,
+        noted_configuration,
+        read_expected,
+        settings_that_differ,
+        versions_that_differ,
+    )
     from exaid_evals.verification.sides import FolderSide, stages_with_files
 
     expected = read_expected(folder)
@@ -209,7 +214,7 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
 def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Campaign) -> int:
     """Make the campaign of --data-dir again, and compare it with itself or with another one."""
     from exaid_evals.cli.rebuild import build_spec_of, make_again, temporary_campaign
-    from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
+    from exaid_evals.verification.expected import noted_configuration, settings_that_differ
     from exaid_evals.verification.sides import FolderSide, holds_export_of_others, stages_with_files
 
     if request.as_is and not _is_here(request.campaign):
@@ -248,8 +253,7 @@ def _write(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> i
     from exaid_evals.artifacts.manifest import read_manifest
     from exaid_evals.cli.rebuild import default_build_spec, make_again, temporary_campaign
     from exaid_evals.metrics.runs import present_variants
-    from exaid_evals.verification.configuration import noted_configuration
-    from exaid_evals.verification.expected import installed_versions, write_expected
+    from exaid_evals.verification.expected import installed_versions, noted_configuration, write_expected
     from exaid_evals.verification.sides import STAGES, FolderSide
 
     with temporary_campaign() as again:

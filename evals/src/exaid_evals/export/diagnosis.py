@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all, grouped
 from exaid_evals.export.grouping import (

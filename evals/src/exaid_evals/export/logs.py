@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exaid_evals.artifacts.printable import printable_lines
+from exaid_evals.artifacts.redaction import printable_lines
 
 FOLDER = "logs"
 LEVELS = ("debug", "info", "warning", "error", "critical")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.export.sheet import cell
 from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, PAGE_IN, LineStyle, font_path, new_canvas
 from exaid_evals.report.figures.labels import beside

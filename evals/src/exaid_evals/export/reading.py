@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import Executor, without_cycle_search

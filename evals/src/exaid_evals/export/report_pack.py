@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from exaid_evals.artifacts.atomic import atomic_file
-from exaid_evals.artifacts.printable import clipped
+from exaid_evals.artifacts.redaction import clipped
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.export.report_pack_blocks import declared_encoding, find_blocks, rewritten

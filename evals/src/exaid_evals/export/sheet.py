@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from exaid_evals.artifacts.canonical import canonical_json, rounded
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.export.aggregate import Aggregate
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Cell, Digits, Number, Text

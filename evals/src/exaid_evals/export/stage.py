@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from exaid_evals.artifacts.printable import first_few, printable
+from exaid_evals.artifacts.redaction import first_few, printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
 from exaid_evals.export.diagnosis import LOWER, diagnose, direction_of

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.aggregate import Aggregate, aggregate_classes
 from exaid_evals.export.grouping import FOLD, SEED, TRIAL, Group, compared

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.printable import clipped, printable
+from exaid_evals.artifacts.redaction import clipped, printable
 from exaid_evals.runs.files.values import plain
 
 _EXCERPT = 300

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.item_scores.base import Item, Log
 from exaid_evals.runs.metric_names import direction_of

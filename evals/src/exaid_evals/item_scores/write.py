@@ -11,7 +11,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import write_text
 from exaid_evals.artifacts.canonical import canonical_json, rounded
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.artifacts.printable import first_few, printable
+from exaid_evals.artifacts.redaction import first_few, printable
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.item_scores.base import Log
 from exaid_evals.item_scores.compare import ITEM, NONE, Aligned, Comparison, Settings, read_first, score, unclustered

@@ -18,8 +18,7 @@ from exaid_evals.metrics.records import (
     Estimate,
     VariantMetrics,
 )
-from exaid_evals.stats.bands import sup_t_band
-from exaid_evals.stats.bootstrap import Counts, Redrawn, bootstrap_means, percentile_bounds, resample_counts
+from exaid_evals.stats.bootstrap import Counts, Redrawn, bootstrap_means, percentile_bounds, resample_counts, sup_t_band
 from exaid_evals.stats.descriptive import Description, describe
 
 if TYPE_CHECKING:

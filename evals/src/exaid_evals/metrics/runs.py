@@ -11,7 +11,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.times import together

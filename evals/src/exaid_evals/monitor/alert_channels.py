@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from exaid_evals.anomalies.base import Severity
-from exaid_evals.artifacts.printable import printable, printable_lines
+from exaid_evals.artifacts.redaction import printable, printable_lines
 from exaid_evals.config.plugins import optional
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import secret, variable_of

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Hashable
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, described, evidence_of
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alert_channels import Alert, Channel, DeliveryError, MailChannel, WebhookChannel

@@ -250,7 +250,7 @@ def write_run_report(history: Path, config: MonitoringConfig) -> Path:
     from exaid_evals.analysis.report.write import write_report
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.analysis.stage import analyse
-    from exaid_evals.anomalies.settings import DetectionSettings
+    from exaid_evals.anomalies.base import DetectionSettings
     from exaid_evals.runs.formats.row_files import JsonlFormat
     from exaid_evals.runs.registry import read_history
 

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from exaid_evals.anomalies.base import Severity
-from exaid_evals.anomalies.settings import DetectionSettings, NotNegative, Share
+from exaid_evals.anomalies.base import DetectionSettings, NotNegative, Severity, Share
 from exaid_evals.config.base import Config as BaseConfig
 from exaid_evals.config.base import ConfigT, Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from exaid_evals.anomalies.base import Anomaly, Severity
 from exaid_evals.anomalies.watches import MOST_METRICS, Watches
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts import Alerts
 from exaid_evals.monitor.history_log import evidence_with, history_log, log_batch, number_of, row_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.artifacts.times import ASSUMED, RECORDED, together
 from exaid_evals.metrics.records import VariantMetrics
 

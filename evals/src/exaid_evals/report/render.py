@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.report.document import Document, Marked
 from exaid_evals.report.formats.markdown import escape_paragraph
 

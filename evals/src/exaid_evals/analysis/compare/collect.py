@@ -16,7 +16,7 @@ from typing import Any
 
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Source
 from exaid_evals.runs.files.summary import SEEDS, is_code_version, is_incidental

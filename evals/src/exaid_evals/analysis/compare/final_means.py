@@ -165,8 +165,7 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000) -> Fina
     if n < BOOTSTRAP_FROM:
         half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
         return FinalMean(mean, mean - half, mean + half, sd, n)
-    from exaid_evals.stats.bands import sup_t_band
-    from exaid_evals.stats.bootstrap import bootstrap_means, resample_counts
+    from exaid_evals.stats.bootstrap import bootstrap_means, resample_counts, sup_t_band
 
     # Around the mean: squares of values far from 0 would lose the digits that their spread is made of.
     column = (values - mean)[:, None]

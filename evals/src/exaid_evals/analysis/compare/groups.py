@@ -9,7 +9,7 @@ from typing import Any
 from exaid_evals.analysis.compare.collect import Run, differing, is_seed, making, passed_over, setting_text
 from exaid_evals.analysis.compare.final_means import ends_differ
 from exaid_evals.analysis.report.sentences import counted
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.errors import ConfigError
 from exaid_evals.runs.files.summary import is_code_version
 from exaid_evals.runs.history import IrregularityKind

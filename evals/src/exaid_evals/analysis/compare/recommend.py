@@ -10,7 +10,7 @@ from exaid_evals.analysis.compare.final_means import FinalMean, Performance, end
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.stage import Comparator, Comparison
 from exaid_evals.analysis.report.sentences import counted, number
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 
 ENOUGH = 3
 """Repetitions below which no configuration is recommended."""

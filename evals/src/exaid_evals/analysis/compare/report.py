@@ -17,7 +17,7 @@ from exaid_evals.analysis.report.sentences import counted, number
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.artifacts.canonical import rounded as canonical
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.artifacts.printable import first_few, printable
+from exaid_evals.artifacts.redaction import first_few, printable
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.report.document import Block, Grid, Items, Section
 from exaid_evals.report.formats.csv_table import inert

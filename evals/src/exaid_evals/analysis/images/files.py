@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.config.base import Config
 from exaid_evals.files import is_folder
 

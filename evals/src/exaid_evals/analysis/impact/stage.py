@@ -31,7 +31,7 @@ from exaid_evals.analysis.report.sentences import counted
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.registry import find_anomalies
 from exaid_evals.anomalies.robust import worsening
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.execution.local import Executor, Processes
 from exaid_evals.runs.metric_names import Direction

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.stage import Analysis, key_metric
 from exaid_evals.anomalies.base import WHAT
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, style, use_shipped_fonts
 from exaid_evals.runs.metric_names import counterpart, is_validation, role_of_column
 

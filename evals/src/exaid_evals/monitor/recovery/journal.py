@@ -11,7 +11,7 @@ from typing import Any
 
 from exaid_evals.artifacts.atomic import append_whole
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import append_descriptor, open_regular

@@ -13,7 +13,7 @@ import orjson
 import yaml
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
-from exaid_evals.artifacts.printable import clipped
+from exaid_evals.artifacts.redaction import clipped
 from exaid_evals.config.mapping_file import BoundedLoader, load_yaml, read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular, unreadable

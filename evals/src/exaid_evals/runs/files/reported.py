@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.printable import clipped
+from exaid_evals.artifacts.redaction import clipped
 from exaid_evals.runs.files.delimited import Delimited, number, open_delimited
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.standard_names import PER_CLASS, STANDARD, is_no_metric, standard_name

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.errors import DataError
 from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source

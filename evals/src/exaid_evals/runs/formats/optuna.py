@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.printable import first_few
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.runs.files.document import embedded, objects
 from exaid_evals.runs.files.sqlite import is_database, opened_database, tables_of
 from exaid_evals.runs.formats.row_files import csv_rows
