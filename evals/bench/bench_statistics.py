@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.aggregate import aggregate
-from exaid_evals.metrics.comparison_records import Comparison
-from exaid_evals.metrics.comparison_stage import compared_measures
-from exaid_evals.metrics.comparisons import Side, compare
-from exaid_evals.metrics.records import COVERAGE_CURVE, CaseMetrics
+from exaid_evals.metrics.comparison_stage import Side, compare, compared_measures
+from exaid_evals.metrics.records import COVERAGE_CURVE, CaseMetrics, Comparison
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.stats.bootstrap import percentile_intervals, resample_counts
 

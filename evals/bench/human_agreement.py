@@ -16,7 +16,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from exaid_evals.concepts import load_extractor, read_stop_entities
 from exaid_evals.errors import MissingDependencyError
-from exaid_evals.factuality.meaning import Meaning
+from exaid_evals.factuality.judge import Meaning
 from exaid_evals.factuality.notes import Note, Similarity, measure_note
 from exaid_evals.factuality.reference import Comparison
 from exaid_evals.stats.agreement import Interval, bootstrap, correlation

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.artifacts.atomic import write_unless_same
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.cli.main import run
 from exaid_evals.config.mapping_file import read_mapping

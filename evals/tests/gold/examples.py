@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from exaid_evals.metrics.comparison_records import FAILED_TRACE, UNDEFINED_IN_VARIANT, Comparison, LeftOut
-from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, Estimate, VariantMetrics
+from exaid_evals.metrics.records import (
+    COVERAGE_CURVE,
+    FAILED_TRACE,
+    UNDEFINED_IN_VARIANT,
+    Comparison,
+    Curve,
+    Estimate,
+    LeftOut,
+    VariantMetrics,
+)
 from exaid_evals.report.results import Emitted, ExampleCase, Lane, Results, Turn
 
 SIGNATURE = (

@@ -11,10 +11,8 @@ from statsmodels.stats.power import TTestPower
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, MetricsConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.aggregate import aggregate
-from exaid_evals.metrics.comparison_records import Comparison, LeftOut
-from exaid_evals.metrics.comparison_stage import compared_measures
-from exaid_evals.metrics.comparisons import Compared, Side, compare
-from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, CaseMetrics
+from exaid_evals.metrics.comparison_stage import Compared, Side, compare, compared_measures
+from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, CaseMetrics, Comparison, LeftOut
 
 BOOTSTRAP = BootstrapConfig(resamples=1000)
 BETTER = {"coverage": "higher", "delay": "lower"}

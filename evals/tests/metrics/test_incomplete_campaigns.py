@@ -16,8 +16,7 @@ from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, Extra
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.comparison_records import read_comparisons
-from exaid_evals.metrics.records import CaseMetrics, read_variant_and_cases
+from exaid_evals.metrics.records import CaseMetrics, read_comparisons, read_variant_and_cases
 from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
 from exaid_evals.replay.run_log import read_run

@@ -15,9 +15,8 @@ from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, Summarize
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, DataError, FrozenError
 from exaid_evals.files import natural_order
-from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.comparison_stage import ComparisonReport
-from exaid_evals.metrics.records import read_variant
+from exaid_evals.metrics.records import read_comparisons, read_variant
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
 from requested import changed

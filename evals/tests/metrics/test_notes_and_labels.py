@@ -102,7 +102,7 @@ def test_statements_by_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
         def similarity(self, statement: str, texts: Sequence[str]) -> float:
             return 0.6 if "leg" in statement and any("knee" in text for text in texts) else 0.59
 
-    monkeypatch.setattr("exaid_evals.factuality.meaning.Meaning", Near)
+    monkeypatch.setattr("exaid_evals.factuality.judge.Meaning", Near)
     config = CONFIG.model_copy(update={"measures": ("statements", "meaning")})
     trace = conversation("A boy with FEVER and a left knee pain.")
     texts = ("FEVER. Left knee pain.", "His leg hurts. A RASH was burning.")
@@ -118,7 +118,7 @@ def test_statements_by_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_meaning_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is missed before any work, with what to install."""
-    monkeypatch.setattr("exaid_evals.factuality.meaning._MODEL", ("no-such-package", "model.onnx", "sha256:0"))
+    monkeypatch.setattr("exaid_evals.factuality.judge._MODEL", ("no-such-package", "model.onnx", "sha256:0"))
     with pytest.raises(ConfigError, match=r"not installed; pip install 'exaid-evals\[meaning\]'"):
         check_measures(CONFIG.model_copy(update={"measures": ("meaning",)}))
 

@@ -13,8 +13,15 @@ from unittest import mock
 import exaid_evals
 from conversations import conversation, freeze
 from exaid_evals.calibration.simulate import Policy
-from exaid_evals.calibration.stage import Plan, calibrate, median_flush_ctu, plan_calibration
-from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set
+from exaid_evals.calibration.stage import (
+    Plan,
+    calibrate,
+    calibrated_text,
+    current_policy,
+    frozen_as_set,
+    median_flush_ctu,
+    plan_calibration,
+)
 from exaid_evals.cases import registry
 from exaid_evals.cases.base import SourceContext, require_unique
 from exaid_evals.cases.mac import FILE_NAME, load

@@ -13,8 +13,8 @@ import pytest
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.cassette import read_cassette
-from exaid_evals.clients.forecast import Assumption
 from exaid_evals.clients.registry import build_client
+from exaid_evals.clients.replay import Assumption
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants

@@ -14,11 +14,10 @@ import pytest
 from publications import publish
 from scipy import stats
 
-from exaid_evals.artifacts.summary_fields import FIELDS
+from exaid_evals.artifacts.text_units import FIELDS
 from exaid_evals.cli.main import run as exaid_evals
 from exaid_evals.concepts.base import CachedExtractor, Mention
 from exaid_evals.errors import DataError
-from exaid_evals.replication.compare import leaves
 from exaid_evals.replication.concept_measures import (
     ConceptCase,
     aggregate_concepts,
@@ -27,7 +26,7 @@ from exaid_evals.replication.concept_measures import (
     ids_of,
     our_measures,
 )
-from exaid_evals.replication.conclusions import cases_needed, extractor_validity, orderings, unsupported_bounds
+from exaid_evals.replication.conclusions import cases_needed, extractor_validity, leaves, orderings, unsupported_bounds
 from exaid_evals.replication.measures import distribution, flush_intervals_ms, joined_by_blanks
 from exaid_evals.replication.published import Publication, read_published_run, read_published_trace
 

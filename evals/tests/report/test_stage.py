@@ -10,8 +10,14 @@ import pytest
 
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.comparison_records import write_comparisons
-from exaid_evals.metrics.records import OK, SKIPPED_FAILED_TRACE, CaseMetrics, VariantMetrics, write_metrics
+from exaid_evals.metrics.records import (
+    OK,
+    SKIPPED_FAILED_TRACE,
+    CaseMetrics,
+    VariantMetrics,
+    write_comparisons,
+    write_metrics,
+)
 from exaid_evals.report.registry import FORMATS, TABLES
 from exaid_evals.report.results import measured_variants, read_results
 from exaid_evals.report.stage import Report, write_report

@@ -22,7 +22,7 @@ from exaid_evals.analysis.images.files import AuditSettings
 from exaid_evals.analysis.images.measure import ImageProblemError, decode, open_image
 from exaid_evals.artifacts.cache import read as read_cached
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.artifacts.jsonl import salvage_jsonl, scan_document, scan_jsonl, written_records
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.artifacts.manifest import read_manifest
@@ -46,8 +46,7 @@ from exaid_evals.factuality.notes import read_note
 from exaid_evals.factuality.ratings import read_ratings, read_scores
 from exaid_evals.files import read_regular
 from exaid_evals.item_scores.registry import read_side
-from exaid_evals.metrics.comparison_records import read_comparisons
-from exaid_evals.metrics.records import read_variant_and_cases
+from exaid_evals.metrics.records import read_comparisons, read_variant_and_cases
 from exaid_evals.monitor.recovery.checkpoints import _checkpoint
 from exaid_evals.monitor.recovery.journal import JOURNAL, Journal
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
@@ -56,8 +55,8 @@ from exaid_evals.replay.run_log import read_run
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.files.mapping_lookup import load_mapping
-from exaid_evals.runs.model_names import load_patterns
 from exaid_evals.runs.registry import formats
+from exaid_evals.runs.run_names import load_patterns
 from exaid_evals.traces.importers.assemble import read_casting
 from exaid_evals.traces.importers.base import importer_of
 from exaid_evals.traces.importers.source import Source

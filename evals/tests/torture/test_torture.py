@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.artifacts.content import salvaged_chunks
+from exaid_evals.artifacts.hashing import salvaged_chunks
 from exaid_evals.files import read_regular
 from stub_campaigns import shared_campaign
 from torture import fuzz, planted

@@ -21,11 +21,10 @@ from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.measurer import load_measuring_extractor
 from exaid_evals.metrics.noted import read_references, with_references
 from exaid_evals.metrics.observe import observe_case
-from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_variant_and_cases
+from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_comparisons, read_variant_and_cases
 from exaid_evals.metrics.runs import measured_variants, present_variants
 from exaid_evals.replay.run_log import RunLog, read_run
 from exaid_evals.traces.freeze import verify_frozen
@@ -310,8 +309,7 @@ def evaluate(
     """
     from exaid_evals.api.replays import own_variant, replay_campaign
     from exaid_evals.config.variant import load_variants
-    from exaid_evals.metrics.comparison_stage import compared_measures
-    from exaid_evals.metrics.comparisons import Side, compare
+    from exaid_evals.metrics.comparison_stage import Side, compare, compared_measures
 
     campaign = traces if isinstance(traces, OpenCampaign) else open_campaign(traces)
     base = load_variants(campaign.configs / "variants", [against])[0]

@@ -11,12 +11,10 @@ import pandas as pd
 
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.summary_fields import FIELDS
-from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.text_units import FIELDS, ctu
 from exaid_evals.config.plugins import optional
-from exaid_evals.metrics.comparison_records import Comparison
 from exaid_evals.metrics.observation import Observation
-from exaid_evals.metrics.records import CaseMetrics
+from exaid_evals.metrics.records import CaseMetrics, Comparison
 from exaid_evals.replay.run_log import RunLog
 from exaid_evals.traces.model import Trace
 

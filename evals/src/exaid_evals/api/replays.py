@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from exaid_evals.api.frames import Measures, decisions_frame, flushes_frame, measures_frame, updates_frame
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry
-from exaid_evals.artifacts.summary_fields import FIELDS, SEMANTIC_FIELDS, render
+from exaid_evals.artifacts.text_units import FIELDS, SEMANTIC_FIELDS, render
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.concepts.base import Extractor
 from exaid_evals.config.base import Config, load_config

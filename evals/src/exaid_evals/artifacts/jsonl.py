@@ -12,7 +12,7 @@ import orjson
 
 from exaid_evals.artifacts.atomic import atomic_file, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.content import content_chunks, salvaged_chunks
+from exaid_evals.artifacts.hashing import content_chunks, salvaged_chunks
 from exaid_evals.errors import DataError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024

@@ -69,7 +69,7 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     import io
     import re
 
-    from exaid_evals.artifacts.content import content_chunks
+    from exaid_evals.artifacts.hashing import content_chunks
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.errors import DataError
     from exaid_evals.factuality.ratings import NAMING

@@ -37,8 +37,15 @@ def run(request: CalibrateRequest) -> int:
     assumed speed.
     """
     from exaid_evals.artifacts.atomic import remove_leftovers, write_text
-    from exaid_evals.calibration.stage import calibrate, interval_gate, plan_calibration
-    from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set, frozen_blocks
+    from exaid_evals.calibration.stage import (
+        calibrate,
+        calibrated_text,
+        current_policy,
+        frozen_as_set,
+        frozen_blocks,
+        interval_gate,
+        plan_calibration,
+    )
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import CalibrationConfig
     from exaid_evals.config.summarizer import SummarizerConfig

@@ -190,7 +190,7 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
     Raises:
         DataError: it cannot be read, is not UTF-8, or a line is not a record with a text.
     """
-    from exaid_evals.artifacts.content import content_chunks
+    from exaid_evals.artifacts.hashing import content_chunks
     from exaid_evals.artifacts.jsonl import parse_line
     from exaid_evals.files import CHUNK_BYTES
 

@@ -121,8 +121,8 @@ def run(request: ExportRequest) -> int:
 
     from exaid_evals.artifacts.locks import writing
     from exaid_evals.execution.local import without_cycle_search
-    from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
+    from exaid_evals.export.write import logging_of
     from exaid_evals.runs.base import Settings
 
     if request.draft_mapping:

@@ -57,7 +57,7 @@ def run(request: NotesRequest) -> int:
     """
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.concepts.registry import load_extractor
-    from exaid_evals.factuality.meaning import Meaning
+    from exaid_evals.factuality.judge import Meaning
     from exaid_evals.factuality.notes import measure_note, read_note
     from exaid_evals.factuality.reference import Comparison
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exaid_evals.cli.display import Progress
-from exaid_evals.clients.forecast import Count
+from exaid_evals.clients.replay import Count
 from exaid_evals.config.base import Config, Loaded
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mapping_file import leaves

@@ -16,7 +16,7 @@ from exaid_evals.config.requests import ReplicateRequest
 if TYPE_CHECKING:
     from exaid_evals.concepts.base import Extractor
     from exaid_evals.replication.calibration import CalibrationFound
-    from exaid_evals.replication.compare import Cell
+    from exaid_evals.replication.conclusions import Cell
     from exaid_evals.replication.stage import Replication
 
 

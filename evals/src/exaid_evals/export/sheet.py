@@ -22,7 +22,7 @@ from exaid_evals.report.formats import csv_table
 from exaid_evals.report.formats.csv_table import inert
 from exaid_evals.report.registry import FORMATS, load
 from exaid_evals.runs.base import Run
-from exaid_evals.runs.files.standard_names import KAPPA, display_name
+from exaid_evals.runs.files.reported import KAPPA, display_name
 
 _SHORT = {"quadratic": "quadr.", "linear": "linear", "none": "unweighted"}
 ROWS_AT_MOST = 200

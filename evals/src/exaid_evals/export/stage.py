@@ -12,7 +12,7 @@ from exaid_evals.export.diagnosis import LOWER, diagnose, direction_of
 from exaid_evals.export.grouping import BY, FOLD, LEADERBOARDS, NONE, SEED, TRIAL, Group, comparable, groups_of, resolve
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run
-from exaid_evals.runs.files.standard_names import standard_name
+from exaid_evals.runs.files.reported import standard_name
 
 # What ranks runs whose formats propose nothing.
 _USUAL = ("balanced_accuracy_adjusted", "accuracy", "macro_f1", "loss")

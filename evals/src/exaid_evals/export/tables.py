@@ -19,7 +19,7 @@ from exaid_evals.export.sheet import Sheet, Value, cell, displayed, records_of, 
 from exaid_evals.export.stage import Export
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run
-from exaid_evals.runs.files.standard_names import STANDARD
+from exaid_evals.runs.files.reported import STANDARD
 
 RUNS, AGGREGATED, CLASSES = "exported_metrics", "aggregated_metrics", "per_class_summary"
 CV, HPO = "cv_summary", "hpo_summary"

@@ -11,7 +11,7 @@ from typing import Any
 from exaid_evals.errors import ExaidError
 from exaid_evals.export.aggregate import grouped
 from exaid_evals.runs.base import Run, Settings, Source
-from exaid_evals.runs.files.standard_names import STANDARD
+from exaid_evals.runs.files.reported import STANDARD
 from exaid_evals.runs.metric_names import words_of
 from exaid_evals.runs.registry import FORMATS
 

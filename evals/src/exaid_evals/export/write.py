@@ -1,13 +1,17 @@
-"""Writes every file of an export, and removes those of an earlier one that this one does not have.
+"""The files of an export: written, with those of an earlier one removed; and its log.
 
-The summary, `exported_summary.json`, holds runs, aggregates, best and worst run, and warnings (`exaid.export`).
-Thousands of runs stand beside it, one a line, in `exported_runs.jsonl`, whose digest the summary has.
+A log is not a result: it lies in `logs/`, its name and lines carry the time of day, and no hash or comparison takes it
+in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping, Sequence
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import remove_leftovers, write_unless_same
 from exaid_evals.artifacts.canonical import canonical_bytes, canonical_json
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_text, short
+from exaid_evals.artifacts.redaction import printable_lines
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.errors import DataError
 from exaid_evals.export import tables
@@ -27,6 +32,69 @@ from exaid_evals.report.base import Table
 from exaid_evals.report.registry import FORMATS
 from exaid_evals.runs.base import Format
 from exaid_evals.runs.formats.campaign import CampaignFormat
+
+FOLDER = "logs"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+_LOGGER = "exaid_evals.export"
+
+
+class _ForTerminal(logging.Formatter):
+    """What others wrote must not steer a terminal; what is not news says its level."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = printable_lines(record.getMessage())
+        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+class _ForFile(logging.Formatter):
+    """A line each, with its time in UTC."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return f"{time} {record.levelname} {printable_lines(record.getMessage())}"
+
+
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written is no reason for a traceback: what fails because of it says so itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class names it so
+        """Leave the line out."""
+
+
+@contextlib.contextmanager
+def logging_of(level: str, folder: Path | None = None) -> Iterator[None]:
+    """Send the export's messages to the terminal's stderr from a level on, and all of them to a file.
+
+    Args:
+        level: one of `LEVELS`.
+        folder: output folder, in which the file is made; None writes none.
+    """
+    logger = logging.getLogger(_LOGGER)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(level.upper())
+    terminal.setFormatter(_ForTerminal())
+    handlers: list[logging.Handler] = [terminal]
+    if folder is not None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = folder / FOLDER / f"export-{stamp}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
+        file.setFormatter(_ForFile())
+        handlers.append(file)
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
 
 SUMMARY = "exported_summary.json"
 RUNS_FILE = "exported_runs.jsonl"

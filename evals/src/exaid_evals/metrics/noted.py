@@ -112,7 +112,7 @@ class NoteMeasures:
 
 
 def _meaning() -> Similarity:
-    from exaid_evals.factuality.meaning import Meaning
+    from exaid_evals.factuality.judge import Meaning
 
     return Meaning()
 

@@ -68,7 +68,7 @@ def check_measures(config: MetricsConfig) -> None:
         try:
             _declared(family, config)
             if family == MEANING:
-                from exaid_evals.factuality.meaning import model_files
+                from exaid_evals.factuality.judge import model_files
 
                 model_files()
         except ConfigError as error:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exaid_evals.artifacts.cache import KnownHashes, known_hashes
-from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
+from exaid_evals.artifacts.hashing import content_chunks, sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.redaction import first_few

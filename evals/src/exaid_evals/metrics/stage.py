@@ -22,8 +22,7 @@ from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
-from exaid_evals.metrics.measured import Measured, discard_measured
-from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
+from exaid_evals.metrics.measurer import Measured, Measurer, Measuring, discard_measured, load_measuring_extractor
 from exaid_evals.metrics.records import MadeFrom, write_metrics
 from exaid_evals.metrics.registry import load_measures, measure_sources
 from exaid_evals.metrics.runs import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from exaid_evals.artifacts.summary_fields import FIELDS, MAX_FIELD_CHARS, SEMANTIC_FIELDS, field_problems, render
+from exaid_evals.artifacts.text_units import FIELDS, MAX_FIELD_CHARS, SEMANTIC_FIELDS, field_problems, render
 from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, Usage
 from exaid_evals.clients.completion import json_object
 from exaid_evals.config.base import Config

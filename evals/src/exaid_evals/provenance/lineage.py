@@ -20,8 +20,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
 from exaid_evals.files import holds
-from exaid_evals.metrics.comparison_records import Comparison
-from exaid_evals.metrics.records import FAILED_RUN, OK, MadeFrom, read_variant
+from exaid_evals.metrics.records import FAILED_RUN, OK, Comparison, MadeFrom, read_variant
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.metrics.runs import any_case, present_variants, read_meta
 from exaid_evals.provenance.tables import Place, stale_comparisons, stale_runs, stale_traces

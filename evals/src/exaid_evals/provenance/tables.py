@@ -11,8 +11,7 @@ from exaid_evals.artifacts.hashing import sha256_file, short
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.metrics.comparison_records import read_comparisons
-from exaid_evals.metrics.records import MadeFrom, read_case_ids, read_variant
+from exaid_evals.metrics.records import MadeFrom, read_case_ids, read_comparisons, read_variant
 from exaid_evals.metrics.runs import measured_variants, runs_on_disk
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.paper import OVER_SEEDS

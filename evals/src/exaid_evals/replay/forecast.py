@@ -21,7 +21,7 @@ from typing import Any
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.cassette import Recorder, read_cassette
 from exaid_evals.clients.completion import json_object
-from exaid_evals.clients.forecast import Assumption, Count, Counts, ForecastClient
+from exaid_evals.clients.replay import Assumption, Count, Counts, ForecastClient
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import CaseFailedError, LLMError
 from exaid_evals.replay.eval_run import EvalRun, eval_run, run_case

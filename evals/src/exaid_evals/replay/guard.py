@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from exaid_evals.artifacts.summary_fields import field_problems, text_problems
+from exaid_evals.artifacts.text_units import field_problems, text_problems
 from exaid_evals.clients.base import Usage
 from exaid_evals.concepts.base import Extractor, Mention
 from exaid_evals.errors import CaseFailedError, ExaidError, show_if_debugging

@@ -10,8 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.artifacts.summary_fields import text_problems
-from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.text_units import ctu, text_problems
 from exaid_evals.errors import CaseFailedError, DataError
 
 SCHEMA = "exaid.run"

@@ -23,7 +23,7 @@ from exaid_evals.config.metrics import CalibrationConfig, ConstraintsConfig, Gri
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates import TokenGateSettings
 from exaid_evals.replication.campaign import to_trace
-from exaid_evals.replication.compare import Cell, leaves
+from exaid_evals.replication.conclusions import Cell, leaves
 from exaid_evals.replication.gate import SPEED_OF_UNRECORDED, ends_at_published_cue, heard
 from exaid_evals.replication.published import PublishedRun, PublishedTrace
 from exaid_evals.replication.records import REMEDY, Record

@@ -15,8 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NoReturn
 
-from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import content_chunks, sha256_structure
 from exaid_evals.artifacts.ids import case_id_of
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError

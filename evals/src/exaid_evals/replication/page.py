@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from exaid_evals.calibration.simulate import Policy
 from exaid_evals.replication.calibration import CalibrationFound, OurCalibration
-from exaid_evals.replication.compare import Cell, leaves
-from exaid_evals.replication.conclusions import Ordering, Validity
+from exaid_evals.replication.conclusions import Cell, Ordering, Validity, leaves
 from exaid_evals.replication.gate import GateStep
 from exaid_evals.replication.published import Publication
 from exaid_evals.replication.stage import CANDIDATES, ConceptTable, Replication

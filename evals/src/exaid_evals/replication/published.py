@@ -17,8 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.artifacts.hashing import sha256_file, sha256_text
+from exaid_evals.artifacts.hashing import content_chunks, sha256_file, sha256_text
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.replication.records import INDEX_OF, REMEDY, Record, read_records, require_sequence, wrong

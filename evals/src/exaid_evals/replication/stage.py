@@ -12,7 +12,6 @@ import numpy as np
 from exaid_evals.concepts.base import CachedExtractor, Extractor
 from exaid_evals.errors import DataError
 from exaid_evals.replication.calibration import CalibrationFound, chunk_size_cells, published_limits, recalibrate
-from exaid_evals.replication.compare import Cell, Recomputed, leaves, recompute
 from exaid_evals.replication.concept_measures import (
     OURS,
     TextBasis,
@@ -24,10 +23,14 @@ from exaid_evals.replication.concept_measures import (
 )
 from exaid_evals.replication.conclusions import (
     Bounds,
+    Cell,
     Ordering,
+    Recomputed,
     Validity,
     extractor_validity,
+    leaves,
     orderings,
+    recompute,
     unsupported_bounds,
 )
 from exaid_evals.replication.gate import STEPS, GateStep, gate_steps

@@ -9,8 +9,14 @@ from typing import overload
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.files import natural_order
-from exaid_evals.metrics.comparison_records import Comparison, read_comparisons
-from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_cases, read_variant
+from exaid_evals.metrics.records import (
+    CaseMetrics,
+    Comparison,
+    VariantMetrics,
+    read_cases,
+    read_comparisons,
+    read_variant,
+)
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import RunLog, read_run
 from exaid_evals.traces.model import Trace, read_trace

@@ -15,7 +15,7 @@ from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source, Training
 from exaid_evals.runs.files.document import objects, read_document, read_yaml
-from exaid_evals.runs.files.standard_names import is_no_metric
+from exaid_evals.runs.files.reported import is_no_metric
 from exaid_evals.runs.files.summary import is_incidental, seed_in
 from exaid_evals.runs.files.training_history import divergence_of, training_of
 from exaid_evals.runs.files.values import plain, undefined_warning

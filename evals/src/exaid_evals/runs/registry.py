@@ -49,7 +49,7 @@ _BUILT_IN = {
     "nanogpt": f"{_PACKAGE}.step_logs:NanogptFormat",
     "json_log": f"{_PACKAGE}.step_logs:JsonLogFormat",
     "catboost": f"{_PACKAGE}.result_logs:CatBoostFormat",
-    "sacred": f"{_PACKAGE}.sacred:SacredFormat",
+    "sacred": f"{_PACKAGE}.result_logs:SacredFormat",
     "dvclive": f"{_PACKAGE}.dvc:DvcliveFormat",
     "clearml": f"{_PACKAGE}.clearml:ClearmlFormat",
     "dvc": f"{_PACKAGE}.dvc:DvcFormat",

@@ -12,8 +12,7 @@ import orjson
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ids import summary_event_id
-from exaid_evals.artifacts.summary_fields import text_problems
-from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.text_units import ctu, text_problems
 from exaid_evals.validation.base import FileCheck, Finding, FrozenFacts, Record, Surroundings
 
 # record type → the field that numbers its records, in the order in which the types follow one another.

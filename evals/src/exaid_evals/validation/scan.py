@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
 from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.artifacts.storage import INDEX, is_shard, packed

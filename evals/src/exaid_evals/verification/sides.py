@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.artifacts.hashing import content_chunks, sha256_file
 from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exaid_evals.artifacts.manifest import TraceEntry
-from exaid_evals.artifacts.summary_fields import FIELDS
+from exaid_evals.artifacts.text_units import FIELDS
 from exaid_evals.concepts.base import AnnotatingExtractor, CachedExtractor, Extractor, Mention
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import CaseFailedError, DataError

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.errors import LLMError
 from traces.mac.harness import KEY, Checkout, about, command_line, environment, made, planned
 from traces.mac.provider import Asked, Provider, Says, conversation

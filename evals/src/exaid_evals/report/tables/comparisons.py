@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.metrics.comparison_records import FAILED_RUN, FAILED_TRACE, Comparison
+from exaid_evals.metrics.records import FAILED_TRACE, LEFT_OUT_FAILED_RUN, Comparison
 from exaid_evals.report.base import STUB_NOTE, Column, Row, Table, column, nearest_parameter
 from exaid_evals.report.cells import Digits, Number, PValue, WithInterval
 from exaid_evals.report.notes import rests_on_time, time_note
@@ -99,11 +99,11 @@ def _notes(results: Results, shown: Sequence[Comparison]) -> list[str]:
 
 def _left_out(shown: Sequence[Comparison]) -> str:
     failed = {case.case_id for one in shown for case in one.left_out if case.reason == FAILED_TRACE}
-    in_replay = sorted({case.case_id for one in shown for case in one.left_out if case.reason == FAILED_RUN})
+    in_replay = sorted({case.case_id for one in shown for case in one.left_out if case.reason == LEFT_OUT_FAILED_RUN})
     undefined = [
         f"{column(one.measure).heading}, {one.variant_id} − {one.against}: {count}"
         for one in shown
-        if (count := sum(case.reason not in (FAILED_TRACE, FAILED_RUN) for case in one.left_out))
+        if (count := sum(case.reason not in (FAILED_TRACE, LEFT_OUT_FAILED_RUN) for case in one.left_out))
     ]
     parts = []
     if failed:

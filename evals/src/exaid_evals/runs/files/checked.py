@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from exaid_evals.runs.files import classification
 from exaid_evals.runs.files.classification import as_records, in_order
 from exaid_evals.runs.files.predictions import Counted
-from exaid_evals.runs.files.reported import Reported
-from exaid_evals.runs.files.standard_names import AUC, KAPPA, PER_CLASS, STANDARD, is_share
+from exaid_evals.runs.files.reported import AUC, KAPPA, PER_CLASS, STANDARD, Reported, is_share
 
 TOLERANCE = 1e-3
 """Reports round to three decimals or more; what differs by more than this is not rounding."""

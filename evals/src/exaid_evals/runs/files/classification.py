@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.runs.files.standard_names import ACCURACY, BALANCED, KAPPA, MACRO_F1, PER_CLASS
+from exaid_evals.runs.files.reported import ACCURACY, BALANCED, KAPPA, MACRO_F1, PER_CLASS
 
 Counts = NDArray[np.float64]
 

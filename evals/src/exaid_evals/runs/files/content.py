@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
 from exaid_evals.files import CHUNK_BYTES, regular_descriptor, unreadable

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import folders_in

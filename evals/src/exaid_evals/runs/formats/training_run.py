@@ -19,8 +19,7 @@ from exaid_evals.runs.files.checked import Checked
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.optional_files import Listing
 from exaid_evals.runs.files.predictions import count_predictions
-from exaid_evals.runs.files.reported import read_reported
-from exaid_evals.runs.files.standard_names import BALANCED, standard_name
+from exaid_evals.runs.files.reported import BALANCED, read_reported, standard_name
 from exaid_evals.runs.files.summary import Summary, read_summary
 from exaid_evals.runs.files.training_history import read_history
 from exaid_evals.runs.files.values import plain

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.artifacts.jsonl import repeated_key
 from exaid_evals.errors import DataError
 

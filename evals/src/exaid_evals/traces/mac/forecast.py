@@ -23,7 +23,7 @@ from typing import Any
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU
 from exaid_evals.cases.base import Case
 from exaid_evals.clients.base import Usage
-from exaid_evals.clients.forecast import Count
+from exaid_evals.clients.replay import Count
 from exaid_evals.config.mas_generation import MasGenerationConfig, Stage
 from exaid_evals.traces.mac.calls import completion_ctu, prompt_ctu
 from exaid_evals.traces.mac.recording import read_recording
