@@ -1,4 +1,4 @@
-"""Reproducible evaluation of summarizing middleware on multi-agent clinical discussions.
+"""Reproducible evaluation of summarizing middleware on multi-agent clinical conversations.
 
 The Python API, loaded (with pandas) when it is used:
 

@@ -15,7 +15,7 @@ from exaid_evals.artifacts.gold import MentionKind
 from exaid_evals.config.mas_generation import LogNormal, MasGenerationConfig
 from exaid_evals.errors import CaseFailedError
 from exaid_evals.traces.model import Message, Trace
-from exaid_evals.traces.stub.discussion import DOCTORS, discuss
+from exaid_evals.traces.stub.conversation import DOCTORS, discuss
 from exaid_evals.traces.stub.findings import read_case, split_sentences
 from exaid_evals.traces.stub.generator import StubSource, chunks_of
 from exaid_evals.traces.stub.statements import Sampler

@@ -24,7 +24,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.ontologies import load_vocabulary
 from exaid_evals.ontologies.hpo import phenotypes_of
 from exaid_evals.traces.model import from_records, to_records
-from exaid_evals.traces.stub.discussion import discuss
+from exaid_evals.traces.stub.conversation import discuss
 from exaid_evals.traces.stub.findings import CaseText, concept_of
 from exaid_evals.traces.stub.generator import gold_mentions
 from exaid_evals.traces.stub.glossary import ENTRIES

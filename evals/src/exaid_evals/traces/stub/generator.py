@@ -11,7 +11,7 @@ from exaid_evals.cases.base import Case, content_of
 from exaid_evals.config.mas_generation import MasGenerationConfig, Stage, TimingConfig
 from exaid_evals.errors import CaseFailedError
 from exaid_evals.traces.model import Message, Provenance, Trace
-from exaid_evals.traces.stub.discussion import discuss
+from exaid_evals.traces.stub.conversation import discuss
 from exaid_evals.traces.stub.findings import concept_of
 from exaid_evals.traces.stub.statements import Mention, Sampler, Turn
 

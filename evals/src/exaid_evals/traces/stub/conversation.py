@@ -233,7 +233,7 @@ class _Discussion:
         )
 
     def _state(self, *, n_tests: int) -> Statement:
-        """The state of the discussion as JSON."""
+        """The state of the conversation as JSON."""
         conversation, sampler = self._conversation, self._sampler
         held = list(self._leads.values())
         leading = max(sorted(set(held)), key=held.count)
