@@ -7,7 +7,7 @@ nothing: every sentence of a summary stands in the window, so what its runs meas
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -171,6 +171,12 @@ def _candidates(turns: Sequence[tuple[str, list[str]]], limit: int, read_concept
         _Candidate(order, text, concepts)
         for order, (text, concepts) in enumerate(zip(sentences, read_concepts(sentences), strict=True))
     ]
+
+
+def sentences_of(texts: Iterable[str], config: StubLLMConfig) -> list[str]:
+    """Return the sentences of messages, as an update may quote them."""
+    limit = config.max_field_chars
+    return list(dict.fromkeys(shorten(sentence, limit) for text in texts for sentence in split_sentences(text)))
 
 
 @lru_cache(maxsize=2000)  # the variants of a case read the same sentences

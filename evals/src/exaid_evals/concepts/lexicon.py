@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Literal, cast
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.context import not_affirmed
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, resolve, singular
-from exaid_evals.concepts.tokens import Tokenizer, divide, has_address, may_be_contracted
+from exaid_evals.concepts.tokens import Divided, Tokenizer, divide, has_address, may_be_contracted
 
 _KNOWN, _LONGEST_KNOWN = 16_384, 1024
 """How many parts of texts are remembered, and of how many code points at most."""
@@ -29,14 +29,25 @@ _AT_ONCE = 200_000
 
 _Meanings = tuple[tuple[str, str | None], ...]
 """Short forms, and the concept of each; None for one that is in no vocabulary."""
-_Part = tuple[str, bool, _Meanings]
-"""A part of a text, whether words such as *don't* are two, and what the text means by the part's short forms."""
-_Read = tuple[tuple[tuple[str, int, int, bool, Literal["patient", "other"], bool], ...], _Meanings, tuple[str, ...]]
-"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds.
+_Part = str | tuple[str, bool, _Meanings]
+"""A part of a text; where it matters with whether words such as *don't* are two, and what the text means by its short
+forms."""
+_Read = tuple[
+    tuple[tuple[str, int, int, bool, Literal["patient", "other"], bool], ...],
+    _Meanings,
+    tuple[str, ...],
+    tuple[str, ...],
+]
+"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds, what it affirms.
 
 Tuples, since many are remembered: the garbage collector stops looking through tuples of strings and numbers.
 """
-_NOTHING: _Read = ((), (), ())
+_NOTHING: _Read = ((), (), (), ())
+_Wanted = Callable[[bool, str, bool], bool]
+"""Whether a mention is wanted that is negated, of that experiencer, nested."""
+_INTRODUCED = itemgetter(1)
+_Said = tuple[list[int], list[_Read]]
+"""Where the parts of a text begin, and what each of them says."""
 
 
 class LexiconExtractor:
@@ -58,7 +69,7 @@ class LexiconExtractor:
         self._tokenize = Tokenizer()
         self._matcher = Matcher(compiled.tables)
         self._known: dict[_Part, _Read] = {}
-        self._of_text: dict[str, tuple[Mention, ...]] = {}
+        self._of_text: dict[str, _Said] = {}
 
     @property
     def id(self) -> str:
@@ -67,73 +78,89 @@ class LexiconExtractor:
 
     def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find affirmed mentions; see the protocol."""
-        annotated = self.annotate(texts)
-        if not self._compiled.settings.negation:
-            return [tuple(one for one in found if not one.nested) for found in annotated]
-        return [
-            tuple(one for one in found if not (one.nested or one.negated or one.experiencer != "patient"))
-            for found in annotated
-        ]
+        return [_placed(said, self._affirmed) for said in self._say(texts)]
 
     def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find every mention; see the protocol."""
-        # Another thread may forget all at any time.
-        known = {text: self._of_text.get(text) for text in texts}
-        read = {text: mentions for text, mentions in known.items() if mentions is not None}
-        for some in _batches([text for text in known if text not in read]):
-            annotated = dict(zip(some, self._annotate(some), strict=True))
-            read |= annotated
-            if len(self._of_text) + len(annotated) > _KNOWN_TEXTS:
-                self._of_text.clear()
-            if len(annotated) <= _KNOWN_TEXTS:
-                self._of_text |= annotated
-        return [read[text] for text in texts]
+        return [_placed(said, _every) for said in self._say(texts)]
+
+    def concept_sets(self, texts: Sequence[str]) -> list[frozenset[str]]:
+        """Return the ids that each text affirms, without where."""
+        return [frozenset().union(*[part[3] for part in parts]) for _, parts in self._say(texts)]
+
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """Read texts whose sentences will be asked about in other company: many at once take half the time."""
+        for some in _batches(texts):
+            self._parts([_keys(divide(text)) for text in some])
 
     def name_of(self, concept_id: str) -> str:
         """Preferred name of a concept; its id where it has none."""
         return self._compiled.names.get(concept_id, concept_id)
 
-    def _annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+    def _affirmed(self, negated: bool, experiencer: str, nested: bool) -> bool:
+        denied = negated or experiencer != "patient"
+        return not (nested or (denied and self._compiled.settings.negation))
+
+    def _say(self, texts: Sequence[str]) -> list[_Said]:
+        """Return what texts say."""
+        # Another thread may forget all at any time.
+        known = {text: self._of_text.get(text) for text in texts}
+        read = {text: said for text, said in known.items() if said is not None}
+        for some in _batches([text for text in known if text not in read]):
+            new = dict(zip(some, self._newly_said(some), strict=True))
+            read |= new
+            if len(self._of_text) + len(new) > _KNOWN_TEXTS:
+                self._of_text.clear()
+            if len(new) <= _KNOWN_TEXTS:
+                self._of_text |= new
+        return [read[text] for text in texts]
+
+    def _newly_said(self, texts: Sequence[str]) -> list[_Said]:
         divided = [divide(text) for text in texts]
-        asked: list[list[_Part]] = [
-            [(part, contracted and may_be_contracted(part), ()) for _, part in parts] for parts, contracted in divided
-        ]
-        read = dict[_Part, _Read]()
-        self._read(chain.from_iterable(asked), read)
-        if any(introduced for _, introduced, _ in read.values()):
-            asked = [_with_meanings(parts, read) for parts in asked]
-            self._read(chain.from_iterable(asked), read)
-        return [
-            tuple(
-                [
-                    Mention(concept_id, offset + start, offset + end, negated, experiencer, nested)
-                    for (offset, _), part in zip(parts, keys, strict=True)
-                    for concept_id, start, end, negated, experiencer, nested in read[part][0]
-                ]
-            )
-            for (parts, _), keys in zip(divided, asked, strict=True)
-        ]
+        keys = list(map(_keys, divided))
+        read = self._parts(keys)
+        defining = [index for index, parts in enumerate(read) if any(map(_INTRODUCED, parts))]
+        if defining:
+            again = self._parts([_with_meanings(keys[index], read[index]) for index in defining])
+            for index, parts in zip(defining, again, strict=True):
+                read[index] = parts
+        return [([offset for offset, _ in one.parts], parts) for one, parts in zip(divided, read, strict=True)]
 
-    def _read(self, parts: Iterable[_Part], read: dict[_Part, _Read]) -> None:
-        """Add what parts of texts say."""
-        alike: dict[tuple[bool, bool, bool], dict[_Part, None]] = {}
+    def _parts(self, texts: Sequence[Sequence[_Part]]) -> list[list[_Read]]:
+        """Return what the parts of texts say."""
+        found = [list(map(self._known.get, keys)) for keys in texts]
+        pairs = [
+            pair
+            for keys, parts in zip(texts, found, strict=True)
+            if None in parts
+            for pair in zip(keys, parts, strict=True)
+        ]
+        if pairs:
+            read = {key: part for key, part in pairs if part is not None}
+            read |= self._read({key: None for key, _ in pairs if key not in read})
+            return [
+                [part or read[key] for key, part in zip(keys, parts, strict=True)]
+                for keys, parts in zip(texts, found, strict=True)
+            ]
+        return cast("list[list[_Read]]", found)
+
+    def _read(self, parts: Iterable[_Part]) -> dict[_Part, _Read]:
+        """Return what new parts of texts say."""
+        alike: dict[tuple[bool, bool, bool], list[_Part]] = {}
         for part in parts:
-            if part not in read:
-                known = self._known.get(part)
-                if known is not None:
-                    read[part] = known
-                else:  # ASCII takes half the time
-                    kind = part[1], part[0].isascii(), has_address(part[0])
-                    alike.setdefault(kind, {})[part] = None
-        for some in alike.values():
-            newly = dict(zip(some, self._newly_read(list(some)), strict=True))
-            read |= newly
-            if len(self._known) + len(newly) > _KNOWN:
-                self._known.clear()
-            self._known |= {part: one for part, one in newly.items() if len(part[0]) <= _LONGEST_KNOWN}
+            text, contracted, _ = (part, False, ()) if isinstance(part, str) else part
+            # ASCII takes half the time.
+            alike.setdefault((contracted, text.isascii(), has_address(text)), []).append(part)
+        read = dict[_Part, _Read]()
+        for (contracted, _, _), some in alike.items():
+            read.update(zip(some, self._newly_read(some, contracted=contracted), strict=True))
+        if len(self._known) + len(read) > _KNOWN:
+            self._known.clear()
+        self._known |= {part: one for part, one in read.items() if len(_text(part)) <= _LONGEST_KNOWN}
+        return read
 
-    def _newly_read(self, parts: Sequence[_Part]) -> list[_Read]:
-        tokens = self._tokenize(*[part for part, _, _ in parts], contracted=parts[0][1])
+    def _newly_read(self, parts: Sequence[_Part], *, contracted: bool) -> list[_Read]:
+        tokens = self._tokenize(*map(_text, parts), contracted=contracted)
         spelled, ends = tokens.spelled, tokens.part_ends()
         matches = self._matcher.match(tokens)
         introduced: defaultdict[int, dict[str, str | None]] = defaultdict(dict)
@@ -144,7 +171,7 @@ class LexiconExtractor:
                 short_forms[place[index]].append(singular(short))
             for index, (short, concept_id) in definitions(tokens, matches).items():
                 introduced[place[index]].setdefault(short, concept_id)
-            local = {index: dict(parts[at][2]) or introduced[at] for index, at in place.items()}
+            local = {index: _meanings(parts[at]) or introduced[at] for index, at in place.items()}
             matches = resolve(tokens, matches, local, self._compiled.tables.acronyms)
         found: dict[int, list[tuple[str, int, int, bool, Literal["patient", "other"], bool]]] = {}
         denied, of_others = not_affirmed(tokens, matches)
@@ -166,8 +193,41 @@ class LexiconExtractor:
             )
         read = [_NOTHING] * len(parts)
         for at in found.keys() | short_forms.keys():
-            read[at] = (tuple(found.get(at, ())), tuple(introduced.get(at, {}).items()), tuple(short_forms.get(at, ())))
+            mentions = tuple(found.get(at, ()))
+            affirmed = tuple({one[0]: None for one in mentions if self._affirmed(*one[3:])})
+            read[at] = (mentions, tuple(introduced.get(at, {}).items()), tuple(short_forms.get(at, ())), affirmed)
         return read
+
+
+def _every(*_: object) -> bool:
+    return True
+
+
+def _placed(said: _Said, wanted: _Wanted) -> tuple[Mention, ...]:
+    """Return the mentions of a text that are wanted."""
+    return tuple(
+        [
+            Mention(concept_id, offset + start, offset + end, negated, experiencer, nested)
+            for offset, (mentions, *_) in zip(*said, strict=True)
+            for concept_id, start, end, negated, experiencer, nested in mentions
+            if wanted(negated, experiencer, nested)
+        ]
+    )
+
+
+def _text(part: _Part) -> str:
+    return part if isinstance(part, str) else part[0]
+
+
+def _meanings(part: _Part) -> dict[str, str | None]:
+    return {} if isinstance(part, str) else dict(part[2])
+
+
+def _keys(divided: Divided) -> list[_Part]:
+    """Return the parts of a text as they are read: what its short forms mean is not known yet."""
+    if not divided.contracted:
+        return [part for _, part in divided.parts]
+    return [(part, True, ()) if may_be_contracted(part) else part for _, part in divided.parts]
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -183,19 +243,17 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _with_meanings(parts: list[_Part], read: Mapping[_Part, _Read]) -> list[_Part]:
+def _with_meanings(parts: Sequence[_Part], read: Sequence[_Read]) -> list[_Part]:
     """Add to the parts of a text what it means by their short forms: what introduced them first."""
     introduced: dict[str, str | None] = {}
-    for part in parts:
-        for short, concept_id in read[part][1]:
+    for _, meanings, *_ in read:
+        for short, concept_id in meanings:
             introduced.setdefault(short, concept_id)
-    if not introduced:
-        return parts
-    return [
-        (part, contracted, tuple([(short, introduced[short]) for short in sorted(introduced.keys() & read[key][2])]))
-        for key in parts
-        for part, contracted, _ in [key]
-    ]
+    with_meanings = list[_Part]()
+    for part, (_, _, short_forms, _) in zip(parts, read, strict=True):
+        meant = tuple([(short, introduced[short]) for short in sorted(introduced.keys() & short_forms)])
+        with_meanings.append((_text(part), not isinstance(part, str) and part[1], meant) if meant else part)
+    return with_meanings
 
 
 def build(settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> LexiconExtractor:

@@ -255,7 +255,9 @@ def divide(text: str) -> Divided:
     for end in _SURE_END.finditer(text):
         parts.append((start, text[start : end.start() + (text[end.start()] != "\n")]))
         start = end.end()
-    parts.append((start, text[start:]))
+    last = text[start:].rstrip()
+    # White space behind an end says nothing, and without it the sentence is one that was read before.
+    parts.append((start, last if last.endswith((".", "?", "!")) else text[start:]))
     return Divided(tuple(parts), _is_contracted(text))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain
 
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
@@ -118,9 +117,9 @@ def placed(summary: Summary, mentions: Sequence[Mention]) -> tuple[Mention, ...]
     if start == 0:
         return tuple(mentions)
     if start > 0:
-        return tuple(replace(one, start=start + one.start, end=start + one.end) for one in mentions)
+        return tuple(one._replace(start=start + one.start, end=start + one.end) for one in mentions)
     length = len(summary.rendered_text)
-    return tuple(replace(one, start=length, end=length) for one in mentions)
+    return tuple(one._replace(start=length, end=length) for one in mentions)
 
 
 def _update(

@@ -8,7 +8,8 @@ from typing import Any
 
 from exaid_evals.artifacts.text_units import field_problems, text_problems
 from exaid_evals.clients.base import Usage
-from exaid_evals.concepts.base import Extractor, Mention
+from exaid_evals.concepts.base import Extractor, Mention, concept_ids
+from exaid_evals.concepts.lexicon import LexiconExtractor
 from exaid_evals.errors import CaseFailedError, ExaidError, show_if_debugging
 from exaid_evals.middleware.gates import Chunk, Piece
 from exaid_evals.middleware.summarizers import Update
@@ -73,6 +74,23 @@ class GuardedExtractor:
                         raise ValueError(f"{mention} does not lie in its text of {len(text)} characters")
             return found
         raise AssertionError  # the block above returns or raises
+
+    def concept_sets(self, texts: Sequence[str]) -> list[frozenset[str]]:
+        """Return the ids that each text affirms; an extractor of the lexicon's kind need not say where.
+
+        Raises:
+            CaseFailedError: as `mentions` does.
+        """
+        if not isinstance(self._inner, LexiconExtractor):
+            return list(map(concept_ids, self.mentions(texts)))
+        with part(None, "extractor", self._kind, self._case_id):
+            return self._inner.concept_sets(texts)
+        raise AssertionError  # the block above returns or raises
+
+    def read_ahead(self, texts: Sequence[str]) -> None:
+        """Let the lexicon read at once what will be asked about piece by piece; other extractors wait until then."""
+        if isinstance(self._inner, LexiconExtractor):
+            self._inner.read_ahead(texts)
 
 
 def checked_chunk(chunk: object) -> Chunk:

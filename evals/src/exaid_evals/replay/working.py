@@ -13,7 +13,8 @@ from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import Budget, LLMClient, StoppedError
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client, equip_client, reads_concepts
-from exaid_evals.concepts.base import Extractor, concept_ids
+from exaid_evals.clients.stub import sentences_of
+from exaid_evals.concepts.base import Extractor
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.summarizer import SummarizerConfig
@@ -51,7 +52,7 @@ class Reader:
         if new:
             if len(known) > _REMEMBERED_TEXTS:
                 known = self._known = {text: known[text] for text in texts if text in known}
-            known.update(zip(new, map(concept_ids, self.extractor.mentions(new)), strict=True))
+            known.update(zip(new, self.extractor.concept_sets(new), strict=True))
         return [known[text] for text in texts]
 
 
@@ -134,6 +135,9 @@ class Worker:
             trace = read_trace(self._traces.trace_file(work.entry.case_id))
         except DataError as error:
             return CaseDone((), problems=tuple(_named(variant.variant_id, error) for variant in work.variants))
+        if self._reader is not None and not trace.failed:
+            contents = [message.content for message in trace.messages]
+            self._reader.extractor.read_ahead([*contents, *sentences_of(contents, self._summarizer.stub)])
         written: list[str] = []
         logs: list[RunLog] = []
         failed: list[str] = []
