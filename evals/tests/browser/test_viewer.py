@@ -23,7 +23,7 @@ from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.measurer import load_measuring_extractor
-from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget
+from exaid_evals.metrics.measures.coverage import coverage_at_budget
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.traces.model import read_trace

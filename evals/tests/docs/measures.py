@@ -54,14 +54,15 @@ def render() -> str:
 
 
 def _families(config: MetricsConfig) -> Iterator[tuple[str, str, str, list[list[Measure]]]]:
-    """Yield each family: name, what its module says of it, what more it says, and its measures by their functions."""
+    """Yield each family: name, title and text of its declaration, and its measures by their functions."""
     for family, target in (*MEASURES.items(), *ON_REQUEST.items()):
         module_name, _, attribute = target.partition(":")
         module = import_module(module_name)
         groups: dict[str, list[Measure]] = {}
-        for measure in getattr(module, attribute)(config):
+        declare = getattr(module, attribute)
+        for measure in declare(config):
             groups.setdefault(measure.definition, []).append(measure)
-        title, _, more = inspect.cleandoc(module.__doc__ or "").partition("\n")
+        title, _, more = inspect.cleandoc(declare.__doc__ or "").partition("\n")
         yield family, title, more.strip(), list(groups.values())
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.metrics.measures.redundancy import redundancy
-from exaid_evals.metrics.measures.redundancy_text import redundancy_text
+from exaid_evals.metrics.measures.redundancy import redundancy, redundancy_text
 from exaid_evals.metrics.observation import Observation, Update
 
 SHARED = {0.85: (17, 20), 0.90: (9, 10), 0.95: (19, 20)}

@@ -18,8 +18,7 @@ from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
-from exaid_evals.metrics.measures.coverage import coverage
-from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget, coverage_curve
+from exaid_evals.metrics.measures.coverage import coverage, coverage_at_budget, coverage_curve
 from exaid_evals.metrics.measures.coverage_gold import coverage_gold, coverage_gold_at_budget
 from exaid_evals.metrics.observation import Observation, Update
 from exaid_evals.metrics.observe import observe_case

@@ -20,7 +20,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.metrics.base import Measure
-from exaid_evals.metrics.measures.coverage_at_budget import coverage_curve
+from exaid_evals.metrics.measures.coverage import coverage_curve
 from exaid_evals.metrics.noted import NoteMeasures
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case

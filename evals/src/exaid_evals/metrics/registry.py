@@ -10,31 +10,31 @@ from exaid_evals.metrics.base import Measure
 _PACKAGE = "exaid_evals.metrics.measures"
 _FAMILIES = {
     "volume": f"{_PACKAGE}.volume:measures",
-    "conversation": f"{_PACKAGE}.conversation:measures",
+    "conversation": f"{_PACKAGE}.volume:conversation_measures",
     "coverage": f"{_PACKAGE}.coverage:measures",
-    "coverage_at_budget": f"{_PACKAGE}.coverage_at_budget:measures",
-    "coverage_auc": f"{_PACKAGE}.coverage_auc:measures",
+    "coverage_at_budget": f"{_PACKAGE}.coverage:coverage_at_budget_measures",
+    "coverage_auc": f"{_PACKAGE}.coverage:coverage_auc_measures",
     "coverage_gold": f"{_PACKAGE}.coverage_gold:measures",
     "redundancy": f"{_PACKAGE}.redundancy:measures",
-    "redundancy_text": f"{_PACKAGE}.redundancy_text:measures",
+    "redundancy_text": f"{_PACKAGE}.redundancy:redundancy_text_measures",
     "unsupported": f"{_PACKAGE}.unsupported:measures",
-    "window_support": f"{_PACKAGE}.window_support:measures",
+    "window_support": f"{_PACKAGE}.unsupported:window_support_measures",
     "timeliness": f"{_PACKAGE}.timeliness:measures",
-    "lagging": f"{_PACKAGE}.lagging:measures",
-    "silences": f"{_PACKAGE}.silences:measures",
+    "lagging": f"{_PACKAGE}.timeliness:lagging_measures",
+    "silences": f"{_PACKAGE}.timeliness:silences_measures",
     "flushes": f"{_PACKAGE}.flushes:measures",
-    "latency": f"{_PACKAGE}.latency:measures",
+    "latency": f"{_PACKAGE}.usage:latency_measures",
     "usage": f"{_PACKAGE}.usage:measures",
-    "schema_failures": f"{_PACKAGE}.schema_failures:measures",
+    "schema_failures": f"{_PACKAGE}.usage:schema_failures_measures",
     "extractor_validity": f"{_PACKAGE}.extractor_validity:measures",
 }
 MEANING = "meaning"
 # Known by name, and measured only where a configuration asks for them, or has what they need.
 ON_REQUEST = {
     "decisive_step": f"{_PACKAGE}.decisive_step:measures",
-    "reference": f"{_PACKAGE}.reference:measures",
+    "reference": f"{_PACKAGE}.statements:reference_measures",
     "statements": f"{_PACKAGE}.statements:measures",
-    MEANING: f"{_PACKAGE}.statements:by_meaning",
+    MEANING: f"{_PACKAGE}.statements:meaning_measures",
 }
 MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""

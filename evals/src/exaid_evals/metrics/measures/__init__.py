@@ -1,1 +1,1 @@
-"""One family of measures a file. `exaid_evals.metrics.registry` names them."""
+"""Families of measures, those of one thought in a file. `exaid_evals.metrics.registry` names them."""

@@ -1,7 +1,4 @@
-"""Coverage without an extractor: against what messages really state, for updates that copy them.
-
-In the examples `labelled(labels)` is a conversation of one message with gold labels as kind, concept, start and end.
-"""
+"""Coverage without an extractor: against what messages really state, for updates that copy them."""
 
 from __future__ import annotations
 
@@ -10,13 +7,16 @@ from functools import partial
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
-from exaid_evals.metrics.measures.coverage import coverage
-from exaid_evals.metrics.measures.coverage_at_budget import WHOLE_UPDATES
+from exaid_evals.metrics.measures.coverage import WHOLE_UPDATES, coverage
 from exaid_evals.metrics.observation import Observation
 
 
 def measures(config: MetricsConfig) -> list[Measure]:
-    """Declare the family."""
+    """Coverage without an extractor: against what messages really state, for updates that copy them.
+
+    In the examples `labelled(labels)` is a conversation of one message with gold labels as kind, concept, start and
+    end.
+    """
     return [
         Measure("coverage_gold", "share", "higher", coverage_gold),
         Measure("coverage_error", "share", "neither", coverage_error),

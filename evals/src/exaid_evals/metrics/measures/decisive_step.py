@@ -1,8 +1,4 @@
-"""Whether, when and within which reading budget updates report the step at which a conversation went wrong.
-
-For conversations whose importer knows that step. Counted are the concepts that were first stated in it: what had been
-said before is no news of the step.
-"""
+"""Whether, when and within which reading budget updates report the step at which a conversation went wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +12,11 @@ from exaid_evals.stats.survival import median_survival
 
 
 def measures(config: MetricsConfig) -> list[Measure]:
-    """Declare the family."""
+    """Whether, when and within which reading budget updates report the step at which a conversation went wrong.
+
+    For conversations whose importer knows that step. Counted are the concepts that were first stated in it: what had
+    been said before is no news of the step.
+    """
     return [
         Measure("told_by_step", "share", "higher", reported_by_step),
         *(

@@ -1,10 +1,4 @@
-"""How well the extractor reads what messages really state: the error of the instrument itself.
-
-Measured where messages carry gold labels, which the stub generator gives; undefined elsewhere. The same for every
-variant of a case, since it is the conversation that is labelled. See `exaid_evals.artifacts.gold` for the kinds of
-mentions. In the examples `labelled(labels, found)` is a conversation of one message: its gold labels as kind, concept,
-start and end, and what the extractor found in it as concept, start and end.
-"""
+"""How well the extractor reads what messages really state: the error of the instrument itself."""
 
 from __future__ import annotations
 
@@ -17,7 +11,13 @@ from exaid_evals.metrics.observation import Observation
 
 
 def measures(_: MetricsConfig) -> list[Measure]:
-    """Declare the family: over all mentions, then by kind."""
+    """How well the extractor reads what messages really state: the error of the instrument itself.
+
+    Measured where messages carry gold labels, which the stub generator gives; undefined elsewhere. The same for every
+    variant of a case, since it is the conversation that is labelled. See `exaid_evals.artifacts.gold` for the kinds of
+    mentions. In the examples `labelled(labels, found)` is a conversation of one message: its gold labels as kind,
+    concept, start and end, and what the extractor found in it as concept, start and end.
+    """
     return [
         Measure("extractor_precision", "share", "higher", extractor_precision),
         Measure("extractor_recall", "share", "higher", extractor_recall),

@@ -25,7 +25,7 @@ REASONS = (
 
 
 def measures(_: MetricsConfig) -> list[Measure]:
-    """Declare the family."""
+    """What leaves the gate: how often, how large, and why."""
     return [
         Measure("flush_count", "count", "neither", flush_count),
         Measure("flush_ctu_p50", "CTU", "neither", partial(flush_size, of="ctu")),

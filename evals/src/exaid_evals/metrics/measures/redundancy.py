@@ -1,4 +1,4 @@
-"""How often an update says again what the one before it said, by concepts."""
+"""How often an update says again what the one before it said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exaid_evals.metrics.observation import Observation
 
 
 def measures(config: MetricsConfig) -> list[Measure]:
-    """Declare one measure per threshold."""
+    """How often an update says again what the one before it said, by concepts."""
     return [
         *(Measure(f"redundancy_{tau:.2f}", "share", "lower", partial(redundancy, tau=tau)) for tau in config.tau_list),
         Measure("jaccard_mean", "share", "lower", jaccard_mean),
@@ -76,3 +76,30 @@ def jaccard(one: Set[str], other: Set[str]) -> float:
     """|A ∩ B| / |A ∪ B|; 0 for two empty sets."""
     union = len(one | other)
     return len(one & other) / union if union else 0.0
+
+
+def redundancy_text_measures(config: MetricsConfig) -> list[Measure]:
+    """How often an update says again what the one before it said, by words."""
+    return [
+        Measure(f"redundancy_text_{tau:.2f}", "share", "lower", partial(redundancy_text, tau=tau))
+        for tau in config.tau_list
+    ]
+
+
+def redundancy_text(seen: Observation, tau: float) -> float | None:
+    """Share of consecutive updates whose texts s_i, s_{i+1} have a cosine of word counts ≥ τ.
+
+    Words are separated by white space, as everywhere in the pipeline, and compared in lower case.
+
+    Edge cases: undefined below two updates; a text without words (a failed update) has the cosine 0 with any.
+    Never rises with τ.
+
+    The first two texts share three of four words, cosine 3/4; the last two are equal.
+
+    >>> texts = ("fever and severe pain", "fever and mild pain", "Fever and mild pain")
+    >>> seen = Observation(updates=tuple(Update(text=text) for text in texts))
+    >>> redundancy_text(seen, tau=0.85), redundancy_text(seen, tau=0.75)
+    (0.5, 1.0)
+    """
+    cosines = seen.text_cosines
+    return sum(cosine >= tau for cosine in cosines) / len(cosines) if cosines else None
