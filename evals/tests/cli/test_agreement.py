@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from exaid_evals.cli.agreement import command
+from exaid_evals.cli.notes import agreement_command as command
 from exaid_evals.errors import DataError
 
 WIDE = "item,ann,bob\n" + "\n".join(f"n{i},{i % 5 + 1},{(i + (i % 7 == 0)) % 5 + 1}" for i in range(30))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.cli import make_traces
+from exaid_evals.cli import stages
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import TracesRequest
 
 TESTS = Path(__file__).resolve().parents[1]
-SOURCE = Path(make_traces.__file__).resolve().parents[2]
+SOURCE = Path(stages.__file__).resolve().parents[2]
 SMALL = ["--source", "small_cases:load", "--mode", "all"]
 
 
@@ -98,7 +98,7 @@ def test_named_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_called_in_process_with_typed_arguments(tmp_path: Path) -> None:
     """Other verbs call `run` with a request, and get the exit status."""
     request = TracesRequest(data_dir=tmp_path, stub=True, source="small_cases:load", n_cases=3, seed=9)
-    assert make_traces.run(request) == 0
+    assert stages.run_traces(request) == 0
     assert len(list(Campaign(tmp_path).traces.glob("case-*"))) == 3
 
 

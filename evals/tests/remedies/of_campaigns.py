@@ -12,9 +12,9 @@ from unittest import mock
 from conversations import conversation, freeze
 from exaid_evals import open_campaign
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
-from exaid_evals.cli import verify, view
+from exaid_evals.cli import verify
+from exaid_evals.cli.explain import ViewRequest, run_view
 from exaid_evals.cli.main import run as command_line
-from exaid_evals.cli.view import ViewRequest
 from exaid_evals.concepts.scispacy import SciSpacyExtractor, Settings
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import Shard
@@ -48,7 +48,7 @@ def taken() -> None:
 def serving(port: int) -> None:
     """Serve a campaign, and end at once."""
     with mock.patch.object(Server, "serve_forever", side_effect=KeyboardInterrupt):
-        view.run(ViewRequest(serve=True, port=port, data_dir=Path("data")))
+        run_view(ViewRequest(serve=True, port=port, data_dir=Path("data")))
 
 
 def elsewhere() -> Path:

@@ -31,7 +31,7 @@ from exaid_evals.artifacts.storage import _read_index
 from exaid_evals.cases.base import SourceContext
 from exaid_evals.cases.mac import FILE_NAME
 from exaid_evals.cases.mac import load as load_cases
-from exaid_evals.cli.agreement import _records
+from exaid_evals.cli.notes import _records
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.concepts.registry import read_stop_entities
 from exaid_evals.config.base import load_config

@@ -127,7 +127,7 @@ def _copy(given: Campaign, again: Campaign, stage: Stage) -> None:
 
 
 def _make_traces(again: Campaign, spec: BuildSpec) -> None:
-    from exaid_evals.cli.make_traces import run
+    from exaid_evals.cli.stages import run_traces
 
     if not spec.traces.simulated and not any(again.cassettes.glob("mac-*.jsonl.gz")):
         raise ConfigError(
@@ -135,21 +135,21 @@ def _make_traces(again: Campaign, spec: BuildSpec) -> None:
             where=shown(again.cassettes),
             remedy="verify what is made from them: --from 02",
         )
-    run(spec.traces.change(data_dir=again.root))
+    run_traces(spec.traces.change(data_dir=again.root))
 
 
 def _run_variants(again: Campaign, spec: BuildSpec) -> None:
-    from exaid_evals.cli.run_variants import run
+    from exaid_evals.cli.stages import run_runs
 
     # Cases that fail are said on stderr, and their run logs say it too: whether they did so before is compared.
-    run(spec.runs.change(data_dir=again.root))
+    run_runs(spec.runs.change(data_dir=again.root))
 
 
 def _compute_metrics(again: Campaign, spec: BuildSpec) -> None:
-    from exaid_evals.cli.compute_metrics import run
+    from exaid_evals.cli.stages import run_metrics
 
     # By force: what is verified owes nothing to what an extractor was once found to say.
-    run(spec.metrics.change(data_dir=again.root, force=True))
+    run_metrics(spec.metrics.change(data_dir=again.root, force=True))
 
 
 def _export(again: Campaign, _: BuildSpec) -> None:

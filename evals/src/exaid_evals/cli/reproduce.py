@@ -50,10 +50,9 @@ def run(request: ReproduceRequest) -> int:
         for member in members:
             click.echo(f"would write {shown(member.campaign.root / 'report.html')}")
         return 0
+    from exaid_evals.cli.explain import ViewRequest, run_view
     from exaid_evals.cli.export import run as export
     from exaid_evals.cli.validate import run as validate
-    from exaid_evals.cli.view import ViewRequest
-    from exaid_evals.cli.view import run as view
 
     _heading("04 export")
     roots = [member.campaign.root for member in members]
@@ -69,7 +68,7 @@ def run(request: ReproduceRequest) -> int:
         click.echo(f"tables   {shown(member.campaign.tables)}\nfigures  {shown(member.campaign.figures)}")
     click.echo(f"export   {shown(campaign.exports)}")
     for member in members:
-        status = max(status, view(member.derive(ViewRequest)))
+        status = max(status, run_view(member.derive(ViewRequest)))
     click.echo(f"done in {time.monotonic() - started:.1f} s", err=True)
     return status
 
@@ -93,13 +92,13 @@ def _measured(request: ReproduceRequest) -> MetricsRequest:
 
 def _plan(request: ReproduceRequest) -> None:
     """State what stages 01 to 03 would do: what is left to do of frozen traces, else everything."""
-    from exaid_evals.cli.make_traces import run as make_traces
+    from exaid_evals.cli.stages import run_traces
     from exaid_evals.replay.preflight import preflight
     from exaid_evals.traces.freeze import verify_frozen
 
     campaign = request.campaign
     _heading("01 make traces")
-    make_traces(request.derive(TracesRequest))
+    run_traces(request.derive(TracesRequest))
     # Another freeze than the planned one would have been an error above.
     frozen = campaign.manifest_file.exists() and not request.force
     found = preflight(_later(request), traces_required=frozen)
@@ -113,9 +112,9 @@ def _plan(request: ReproduceRequest) -> None:
     click.echo(f"would write {left} of {names} in {shown(campaign.runs)}")
     _heading("03 compute metrics")
     if n_runs == 0:
-        from exaid_evals.cli.compute_metrics import run as compute_metrics
+        from exaid_evals.cli.stages import run_metrics
 
-        compute_metrics(_measured(request))
+        run_metrics(_measured(request))
     else:
         cases = "every case" if n_cases is None else f"{n_cases} cases"
         click.echo(f"would measure {cases} under {names}, and write tables and figures, in {shown(campaign.metrics)}")
@@ -123,17 +122,15 @@ def _plan(request: ReproduceRequest) -> None:
 
 def _campaign(request: ReproduceRequest) -> int:
     """Run stages 00 to 03 of one campaign."""
-    from exaid_evals.cli.compute_metrics import run as compute_metrics
-    from exaid_evals.cli.make_traces import run as make_traces
-    from exaid_evals.cli.run_variants import run as run_variants
+    from exaid_evals.cli.stages import run_metrics, run_runs, run_traces
     from exaid_evals.cli.validate import run as validate
 
     frozen = request.derive(ValidateRequest, paths=_frozen_part(request.campaign), brief=True)
     stages: list[tuple[str, Callable[[], int]]] = [
         ("00 validate", lambda: validate(frozen)),
-        ("01 make traces", lambda: make_traces(request.derive(TracesRequest))),
-        ("02 run variants", lambda: run_variants(_later(request))),
-        ("03 compute metrics", lambda: compute_metrics(_measured(request))),
+        ("01 make traces", lambda: run_traces(request.derive(TracesRequest))),
+        ("02 run variants", lambda: run_runs(_later(request))),
+        ("03 compute metrics", lambda: run_metrics(_measured(request))),
     ]
     status = 0
     for number, (name, stage) in enumerate(stages):
