@@ -9,11 +9,11 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure, sha256_text
+from exaid_evals.artifacts.ids import basis_of_times, parse_timestamp
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import SCHEMA as MANIFEST
 from exaid_evals.artifacts.schemas import identify, ordinary_version, require_valid, version_key
 from exaid_evals.artifacts.storage import packed, stored_names
-from exaid_evals.artifacts.times import basis_of_times, parse_timestamp
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.traces.model import SCHEMA as TRACE

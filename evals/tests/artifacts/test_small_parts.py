@@ -12,9 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.artifacts.hashing import Signature
-from exaid_evals.artifacts.ids import case_id_of, summary_event_id, trace_id
+from exaid_evals.artifacts.ids import (
+    at_offset,
+    case_id_of,
+    format_timestamp,
+    parse_timestamp,
+    summary_event_id,
+    trace_id,
+)
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.times import at_offset, format_timestamp, parse_timestamp
 from exaid_evals.errors import DataError
 
 

@@ -17,7 +17,7 @@ from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import DataError
 from exaid_evals.export import write
-from exaid_evals.export.run_record import STAND_IN, named_text, record_text, run_record
+from exaid_evals.export.cache import STAND_IN, named_text, record_text, run_record
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.content import digests
 from exaid_evals.runs.files.delimited import numbers, open_delimited

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.formats.mlflow import MlflowFormat
+from exaid_evals.runs.formats.trackers import MlflowFormat
 from export.trackers import GOLD, read
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exaid_evals.runs.base import Format, Run
 from exaid_evals.runs.formats.evaluations import InspectFormat, LmEvalFormat
-from exaid_evals.runs.formats.mlflow import MlflowFormat
+from exaid_evals.runs.formats.trackers import MlflowFormat
 from exaid_evals.runs.formats.wandb import WandbFormat
 from exaid_evals.runs.run_names import run_names
 

@@ -17,8 +17,14 @@ from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, Metrics
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.metrics.corrected import corrected_measures, read_labels, write_corrected
-from exaid_evals.metrics.noted import NoteMeasures, read_references, with_references
+from exaid_evals.metrics.noted import (
+    NoteMeasures,
+    corrected_measures,
+    read_labels,
+    read_references,
+    with_references,
+    write_corrected,
+)
 from exaid_evals.metrics.observation import Observation, Update
 from exaid_evals.metrics.records import read_variant_and_cases
 from exaid_evals.metrics.registry import check_measures, load_measures

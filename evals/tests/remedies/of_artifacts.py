@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from conversations import conversation
-from exaid_evals.artifacts import hashing, ids, jsonl, manifest, parts, schemas, storage, times
+from exaid_evals.artifacts import hashing, ids, jsonl, manifest, parts, schemas, storage
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import Shard
 from exaid_evals.files import inside, open_regular, read_regular
@@ -146,8 +146,8 @@ RECORDS = [
     Row("ids look like {}", lambda: ids.known_case_ids(["zebra"], KNOWN), lambda: ids.known_case_ids(KNOWN, KNOWN)),
     Row(
         "write it like 2024-12-19T12:00:00Z",
-        lambda: times.parse_timestamp("19.12.2024"),
-        lambda: times.parse_timestamp("2024-12-19T12:00:00Z"),
+        lambda: ids.parse_timestamp("19.12.2024"),
+        lambda: ids.parse_timestamp("2024-12-19T12:00:00Z"),
     ),
     Row("add both; see evals/README.md, Records", lambda: schemas.identify({}), lambda: schemas.identify(NAMED)),
     Row("known are {}", lambda: schemas.identify(NAMED | {"schema_name": "x"}), lambda: schemas.identify(NAMED)),

@@ -18,8 +18,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import RESTORE
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.variant import VariantConfig
-from exaid_evals.metrics.corrected import read_labels
-from exaid_evals.metrics.noted import read_references
+from exaid_evals.metrics.noted import read_labels, read_references
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.middleware.gates import MessageGate
 from exaid_evals.migration import trace_1_0_0

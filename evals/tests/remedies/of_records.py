@@ -20,7 +20,7 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.files import read_regular
 from exaid_evals.metrics.comparison_stage import check_comparisons
-from exaid_evals.metrics.corrected import Label, corrected_measures
+from exaid_evals.metrics.noted import Label, corrected_measures
 from exaid_evals.metrics.records import read_comparisons
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.replay.engine import replay

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from exaid_evals.analysis.batches.loader import _pictures, _profile
+from exaid_evals.analysis.batches.log import _pictures, _profile
 from exaid_evals.analysis.images.checks import _built
 from exaid_evals.api.runs import read_runs as read_finished
 from exaid_evals.artifacts import jsonl, manifest
@@ -35,8 +35,7 @@ from exaid_evals.item_scores.registry import read_side
 from exaid_evals.migration import plan_migration, record_files
 from exaid_evals.ontologies.packaged import package_folder, plain_unpickle
 from exaid_evals.report.stage import _built as built_table
-from exaid_evals.runs.files.archives import read_member
-from exaid_evals.runs.files.sqlite import opened_database
+from exaid_evals.runs.files.archives import opened_database, read_member
 from exaid_evals.runs.registry import format_of, pick
 from factories import manifest_record, trace_records, write_campaign
 from remedies.rows import Row, file

@@ -25,8 +25,7 @@ from exaid_evals.replay.engine import replay
 from exaid_evals.replay.run_log import RunLog
 from exaid_evals.replay.working import read_nothing
 from exaid_evals.replication.failures import origins, read_failure, read_failures, to_trace
-from exaid_evals.report.document import Document
-from exaid_evals.report.render import to_markdown
+from exaid_evals.report.document import Document, to_markdown
 from exaid_evals.traces.model import DECISIVE, read_trace
 
 WHO_AND_WHEN = Path(__file__).resolve().parents[4] / "shared" / "external" / "who_and_when"

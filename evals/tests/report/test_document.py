@@ -7,8 +7,20 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Picture, Pictures, Section
-from exaid_evals.report.render import fill, page, to_html, to_markdown
+from exaid_evals.report.document import (
+    Block,
+    Document,
+    Grid,
+    Items,
+    Marked,
+    Picture,
+    Pictures,
+    Section,
+    fill,
+    page,
+    to_html,
+    to_markdown,
+)
 
 TEXT = st.text(min_size=1, max_size=30)
 

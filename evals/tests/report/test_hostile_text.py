@@ -18,11 +18,10 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.redaction import printable
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Text
-from exaid_evals.report.document import Document, Grid, Items, Section
+from exaid_evals.report.document import Document, Grid, Items, Section, page, to_html, to_markdown
 from exaid_evals.report.formats import csv_table, latex, markdown
 from exaid_evals.report.formats.csv_table import inert, write_csv
 from exaid_evals.report.formats.markdown import escape, escape_paragraph
-from exaid_evals.report.render import page, to_html, to_markdown
 
 PIECES = [
     *("=", "+", "-", "@", "\t", "\r", "\n", "\r\n", "\0", "\x1b[2J", "\x85", "\u2028", "\u202e", "\u200b", "\ufeff"),

@@ -34,9 +34,8 @@ from exaid_evals.cases.mac import load as load_cases
 from exaid_evals.cli.notes import _records
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.concepts.registry import read_stop_entities
-from exaid_evals.config.base import load_config
+from exaid_evals.config.base import load_config, read_mapping
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig, MetricsConfig
 from exaid_evals.config.summarizer import SummarizerConfig

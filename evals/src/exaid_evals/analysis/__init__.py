@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exaid_evals.analysis.batches.loader import profile_validation_batches as profile_validation_batches
     from exaid_evals.analysis.batches.log import log_batch_metrics as log_batch_metrics
+    from exaid_evals.analysis.batches.log import profile_validation_batches as profile_validation_batches
     from exaid_evals.analysis.compare.recommend import ExperimentComparator as ExperimentComparator
     from exaid_evals.analysis.images.audit import audit_image_quality as audit_image_quality
     from exaid_evals.analysis.images.quality_filter import ImageQualityFilter as ImageQualityFilter

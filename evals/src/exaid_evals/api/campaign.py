@@ -262,8 +262,7 @@ class OpenCampaign:
         return f"<campaign {self.folder}: {len(self.cases)} cases{stub}; runs of {', '.join(self.variants) or 'none'}>"
 
     def _repr_html_(self) -> str:
-        from exaid_evals.report.document import Document, Grid
-        from exaid_evals.report.render import to_fragment
+        from exaid_evals.report.document import Document, Grid, to_fragment
 
         rows = (
             ("campaign", str(self.folder)),

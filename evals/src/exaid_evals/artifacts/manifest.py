@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_of_items
-from exaid_evals.artifacts.ids import known_case_ids
+from exaid_evals.artifacts.ids import known_case_ids, parse_timestamp
 from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import CTU_DEFINITION
-from exaid_evals.artifacts.times import parse_timestamp
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.manifest"

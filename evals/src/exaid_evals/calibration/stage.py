@@ -14,9 +14,9 @@ from statistics import median
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.hashing import Signature, sha256_structure
+from exaid_evals.artifacts.ids import ASSUMED, RECORDED, together
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, read_manifest
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.times import ASSUMED, RECORDED, together
 from exaid_evals.calibration.simulate import GATE_KIND, Policy, policies
 from exaid_evals.calibration.sweep import Choice, Sweep, choose, sweep
 from exaid_evals.config.base import load_config

@@ -80,8 +80,7 @@ def as_table(documents: Iterable[Annotated]) -> Iterator[str]:
 
 def as_html(documents: Iterable[Annotated]) -> Iterator[str]:
     """Yield a page with every concept highlighted: denied ones struck through, those of others in another colour."""
-    from exaid_evals.report.document import Document, Passage, Section
-    from exaid_evals.report.render import to_html
+    from exaid_evals.report.document import Document, Passage, Section, to_html
 
     sections = [Section(str(one.id), [Passage(list(_pieces(one)))]) for one in documents]
     yield to_html(Document("Concepts", sections))

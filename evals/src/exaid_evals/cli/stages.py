@@ -264,7 +264,7 @@ def _references(request: MetricsRequest) -> dict[str, str]:
 def _correct(campaign: Campaign, labels: Path, variants: Sequence[str], signature: str) -> None:
     """Correct what rests on the extractor by labels, write it, and show it beside what was measured."""
     from exaid_evals.artifacts.jsonl import written_records
-    from exaid_evals.metrics.corrected import corrected_measures, read_labels, write_corrected
+    from exaid_evals.metrics.noted import corrected_measures, read_labels, write_corrected
 
     read = read_labels(written_records(labels), str(labels))
     found = {variant: corrected_measures(campaign, variant, read) for variant in variants}

@@ -19,9 +19,24 @@ from exaid_evals.artifacts.redaction import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import Executor, without_cycle_search
-from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry_of, is_settled, listing_of, status_of
+from exaid_evals.export.cache import (
+    STAND_IN,
+    Cache,
+    Key,
+    Known,
+    Places,
+    digest_of,
+    entry_of,
+    from_data,
+    is_settled,
+    listing_of,
+    named_text,
+    record_text,
+    renamed,
+    status_of,
+    to_data,
+)
 from exaid_evals.export.finding import RealPaths
-from exaid_evals.export.run_record import STAND_IN, from_data, named_text, record_text, renamed, to_data
 from exaid_evals.export.unread import unread_columns
 from exaid_evals.files import unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source

@@ -24,7 +24,7 @@ from exaid_evals.artifacts.schemas import header
 from exaid_evals.errors import DataError
 from exaid_evals.export import tables
 from exaid_evals.export.aggregate import Ranked
-from exaid_evals.export.run_record import record_text
+from exaid_evals.export.cache import record_text
 from exaid_evals.export.sheet import forms, records_of
 from exaid_evals.export.stage import Export
 from exaid_evals.files import lies_in

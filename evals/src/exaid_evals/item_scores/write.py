@@ -16,9 +16,8 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.item_scores.base import Log
 from exaid_evals.item_scores.compare import ITEM, NONE, Aligned, Comparison, Settings, read_first, score, unclustered
 from exaid_evals.report.cells import Digits, PValue
-from exaid_evals.report.document import Block, Document, Grid, Items, Section
+from exaid_evals.report.document import Block, Document, Grid, Items, Section, to_markdown
 from exaid_evals.report.formats.csv_table import inert, write_csv
-from exaid_evals.report.render import to_markdown
 from exaid_evals.stats.paired import RESAMPLES
 
 SCHEMA = "exaid.log_comparison"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.artifacts.times import together
+from exaid_evals.artifacts.ids import together
 from exaid_evals.metrics.records import (
     COVERAGE_CURVE,
     FAILED_RUN,

@@ -8,12 +8,12 @@ from typing import Any
 
 from exaid_evals.artifacts.cache import KnownHashes, known_hashes
 from exaid_evals.artifacts.hashing import content_chunks, sha256_bytes, sha256_file, sha256_structure
+from exaid_evals.artifacts.ids import together
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.artifacts.storage import is_stored, stored_names
-from exaid_evals.artifacts.times import together
 from exaid_evals.clients.base import TRIGGER_MODEL
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_structure, sha256_text
+from exaid_evals.artifacts.ids import at_offset
 from exaid_evals.artifacts.manifest import Manifest
 from exaid_evals.artifacts.text_units import FIELDS, SEMANTIC_FIELDS, ctu, field_problems, render
-from exaid_evals.artifacts.times import at_offset
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.replay.run_log import OK, GateFlush, RunLog, Summary, TriggerDecision, write_run
 from exaid_evals.replication.published import PublishedRun, PublishedTrace

@@ -22,8 +22,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.metrics.records import CaseMetrics, Estimate, VariantMetrics, read_variant_and_cases
 from exaid_evals.replication.conclusions import Ordering, orderings
 from exaid_evals.replication.page import tested
-from exaid_evals.report.document import Block, Document, Grid, Marked, Section
-from exaid_evals.report.render import to_markdown
+from exaid_evals.report.document import Block, Document, Grid, Marked, Section, to_markdown
 from exaid_evals.traces.importers.timing import NO_DATE
 from exaid_evals.traces.model import DECISIVE, Message, Provenance, Trace
 

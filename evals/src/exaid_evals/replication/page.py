@@ -11,9 +11,8 @@ from exaid_evals.replication.gate import GateStep
 from exaid_evals.replication.published import Publication
 from exaid_evals.replication.stage import CANDIDATES, ConceptTable, Replication
 from exaid_evals.report.cells import Digits, PValue
-from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Section
+from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Section, to_markdown
 from exaid_evals.report.formats.markdown import escape
-from exaid_evals.report.render import to_markdown
 
 _CONCEPTS = (
     ("m3_redundancy.jaccard_mean", "Redundancy (M3)"),

@@ -13,10 +13,9 @@ from exaid_evals.calibration.simulate import REASONS, Policy
 from exaid_evals.calibration.stage import Calibration
 from exaid_evals.calibration.sweep import TIE_ORDER, Choice
 from exaid_evals.report.base import MISSING, STUB_NOTE
-from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Picture, Pictures, Section
+from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Picture, Pictures, Section, to_markdown
 from exaid_evals.report.figures.canvas import FAINT, INK, use_shipped_fonts
 from exaid_evals.report.formats.csv_table import write_csv
-from exaid_evals.report.render import to_markdown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

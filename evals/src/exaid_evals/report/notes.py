@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from exaid_evals.artifacts.ids import ASSUMED, RECORDED, together
 from exaid_evals.artifacts.redaction import first_few
-from exaid_evals.artifacts.times import ASSUMED, RECORDED, together
 from exaid_evals.metrics.records import VariantMetrics
 
 STUB_NOTE = "Stub data: conversation or language model is simulated; the numbers say nothing about a real middleware."

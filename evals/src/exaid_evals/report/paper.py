@@ -15,13 +15,12 @@ from exaid_evals.artifacts.hashing import sha256_bytes
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.files import inside
-from exaid_evals.report.document import Block, Document, Items, Marked, Picture, Pictures, Section
+from exaid_evals.report.document import Block, Document, Items, Marked, Picture, Pictures, Section, to_markdown
 from exaid_evals.report.formats.latex import CHARACTER, DEFINITION, breakable
 from exaid_evals.report.formats.latex import escape as tex_text
 from exaid_evals.report.formats.markdown import escape as markdown_text
 from exaid_evals.report.notes import STUB_NOTE, cases_note, signatures_of, time_note
 from exaid_evals.report.registry import FIGURES, FORMATS, load
-from exaid_evals.report.render import to_markdown
 from exaid_evals.report.results import Results
 
 FOLDER = "paper"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from exaid_evals.artifacts.cache import known_hashes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.artifacts.ids import at_offset, format_timestamp, parse_timestamp
 from exaid_evals.artifacts.manifest import RESTORE, Generation, Manifest, TraceEntry, read_manifest, write_manifest
 from exaid_evals.artifacts.redaction import printable
 from exaid_evals.artifacts.schemas import current_versions, load_schema, violations
 from exaid_evals.artifacts.storage import is_stored, stored_names
-from exaid_evals.artifacts.times import at_offset, format_timestamp, parse_timestamp
 from exaid_evals.cases.registry import case_list_hash, mas_run_id
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, FrozenError

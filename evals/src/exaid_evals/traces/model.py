@@ -10,11 +10,10 @@ from typing import Any
 
 from exaid_evals.artifacts.gold import GoldMention, concepts_stated, from_fields, gold_problems, to_fields
 from exaid_evals.artifacts.hashing import sha256_text
-from exaid_evals.artifacts.ids import trace_id
+from exaid_evals.artifacts.ids import at_offset, basis_of_messages, basis_of_times, parse_timestamp, trace_id
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.times import at_offset, basis_of_messages, basis_of_times, parse_timestamp
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.trace"

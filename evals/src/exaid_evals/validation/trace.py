@@ -8,10 +8,9 @@ from pathlib import Path
 
 from exaid_evals.artifacts.gold import from_fields, gold_problems
 from exaid_evals.artifacts.hashing import sha256_text
-from exaid_evals.artifacts.ids import trace_id
+from exaid_evals.artifacts.ids import basis_of_times, parse_timestamp, trace_id
 from exaid_evals.artifacts.manifest import RESTORE
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.times import basis_of_times, parse_timestamp
 from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings, TraceFacts
 

@@ -27,7 +27,7 @@ from exaid_evals.metrics.records import read_case_ids
 from exaid_evals.metrics.runs import measured_variants, runs_on_disk
 from exaid_evals.provenance.reported import stale_metrics
 from exaid_evals.provenance.tables import primary_variant
-from exaid_evals.report.render import TEMPLATES, fill, page
+from exaid_evals.report.document import TEMPLATES, fill, page
 from exaid_evals.viewer.collect import Collected, Source, collect
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.files import natural_order
 from exaid_evals.metrics.runs import present_variants
 from exaid_evals.replay.run_log import FAILED, SKIPPED_FAILED_TRACE
-from exaid_evals.report.render import fill, page
+from exaid_evals.report.document import fill, page
 from exaid_evals.viewer.page import Prices, asset, script
 
 _PAUSE_S = 600.0

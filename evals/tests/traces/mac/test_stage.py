@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from checking import found_in_campaign
+from exaid_evals.artifacts.ids import at_offset
 from exaid_evals.artifacts.jsonl import read_jsonl
-from exaid_evals.artifacts.times import at_offset
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import CaseFailedError, LLMError
 from exaid_evals.traces.freeze import verify_frozen

@@ -23,10 +23,9 @@ from exaid_evals.analysis.report.plots import png_of, scale_to
 from exaid_evals.analysis.report.write import pictures, write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.redaction import clipped, printable
-from exaid_evals.report.document import Document
+from exaid_evals.report.document import Document, fill, page, to_markdown
 from exaid_evals.report.figures.canvas import FAINT, LINE_STYLES
 from exaid_evals.report.formats.csv_table import write_csv
-from exaid_evals.report.render import fill, page, to_markdown
 from exaid_evals.runs.history import CleanSeries
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import DataError
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import Executor
-from exaid_evals.report.render import fill, page
+from exaid_evals.report.document import fill, page
 
 _FLUSH_EVERY = 64
 

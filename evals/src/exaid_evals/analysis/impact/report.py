@@ -15,9 +15,8 @@ from exaid_evals.analysis.report.sentences import counted, number, p_is
 from exaid_evals.analysis.report.write import write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.report.document import Block, Document, Grid, Items, Section
+from exaid_evals.report.document import Block, Document, Grid, Items, Section, to_html, to_markdown
 from exaid_evals.report.formats.csv_table import write_csv
-from exaid_evals.report.render import to_html, to_markdown
 
 SCHEMA = "exaid.impact"
 

@@ -27,8 +27,7 @@ from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.redaction import first_few
-from exaid_evals.report.document import Block, Document, Grid, Items, Picture, Pictures, Section
-from exaid_evals.report.render import to_html, to_markdown
+from exaid_evals.report.document import Block, Document, Grid, Items, Picture, Pictures, Section, to_html, to_markdown
 
 PLOTS = "plots"
 _MOST_SETTINGS = 200

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.redaction import first_few
+from exaid_evals.runs.files.archives import is_database, opened_database, tables_of
 from exaid_evals.runs.files.document import embedded, objects
-from exaid_evals.runs.files.sqlite import is_database, opened_database, tables_of
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.rows import below
 from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head

@@ -14,13 +14,11 @@ from pathlib import Path
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Predictions, Run, Settings, Source
-from exaid_evals.runs.files import optional_files
 from exaid_evals.runs.files.checked import Checked
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.optional_files import Listing
 from exaid_evals.runs.files.predictions import count_predictions
 from exaid_evals.runs.files.reported import BALANCED, read_reported, standard_name
-from exaid_evals.runs.files.summary import Summary, read_summary
+from exaid_evals.runs.files.summary import Listing, Summary, optional_names, read_optional, read_summary
 from exaid_evals.runs.files.training_history import read_history
 from exaid_evals.runs.files.values import plain
 from exaid_evals.runs.run_names import is_fold, is_trial, position_of
@@ -57,7 +55,7 @@ class TrainingRunFormat(Format):
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the files that are read and are there, for each look lists the folder anew; no model's checkpoint."""
         self._seen = seen = Listing.of(source.path)
-        return [seen.path(name) for name in (*_NAMES, *optional_files.names(seen.files)) if name in seen.files]
+        return [seen.path(name) for name in (*_NAMES, *optional_names(seen.files)) if name in seen.files]
 
     def listed(self, source: Source) -> Sequence[Path]:
         """Return the run's folder and that of its metrics: what is asked before this format looks at names in them."""
@@ -71,7 +69,7 @@ class TrainingRunFormat(Format):
         self._seen = None
         summary_file, history_file, metrics_file, predictions_file = _required(seen)
         summary = read_summary(summary_file)
-        further = optional_files.read(seen)
+        further = read_optional(seen)
         training, odd = read_history(history_file, summary.config)
         reported = read_reported(metrics_file)
         counted = count_predictions(predictions_file)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from exaid_evals.artifacts.times import format_timestamp, parse_timestamp
+from exaid_evals.artifacts.ids import format_timestamp, parse_timestamp
 from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.base import Moment, Reading, Spot, Utterance, When
 from exaid_evals.traces.model import MAX_T_MS

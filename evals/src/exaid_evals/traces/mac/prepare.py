@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file
-from exaid_evals.artifacts.times import format_timestamp
+from exaid_evals.artifacts.ids import format_timestamp
 from exaid_evals.clients.endpoint import Endpoint, endpoint_of
 from exaid_evals.config.base import Problems
 from exaid_evals.config.campaign import Campaign
