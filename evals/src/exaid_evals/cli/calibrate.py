@@ -36,13 +36,12 @@ def run(request: CalibrateRequest) -> int:
     Campaigns that share a case are refused. So are traces without times, because silence and waiting would depend on an
     assumed speed.
     """
-    from exaid_evals.artifacts.atomic import remove_leftovers, write_text
+    from exaid_evals.artifacts.atomic import remove_leftovers
     from exaid_evals.calibration.stage import (
         calibrate,
         calibrated_text,
         current_policy,
         frozen_as_set,
-        frozen_blocks,
         interval_gate,
         plan_calibration,
     )
@@ -77,19 +76,31 @@ def run(request: CalibrateRequest) -> int:
     write_calibration(folder, result, current=current)
     _show(result, current, folder)
     if request.write:
-        for name, text in texts.items():
-            path = variants_dir / f"{name}.yaml"
-            write_text(path, text)
-            click.echo(f"{'wrote':<10} {shown(path)}")
-        return 0
-    click.echo("\nnothing was written; with --write they get")
-    for names, provenance in _alike(frozen):
-        click.echo(f"\n# {', '.join(names)}")
-        click.echo("".join(frozen_blocks(provenance).values()), nl=False)
+        _write(variants_dir, texts)
+    else:
+        _show_frozen(frozen)
     return 0
 
 
 command = verb("calibrate", CalibrateRequest, run)
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    from exaid_evals.artifacts.atomic import write_text
+
+    for name, text in texts.items():
+        path = folder / f"{name}.yaml"
+        write_text(path, text)
+        click.echo(f"{'wrote':<10} {shown(path)}")
+
+
+def _show_frozen(frozen: Mapping[str, FrozenConfig]) -> None:
+    from exaid_evals.calibration.stage import frozen_blocks
+
+    click.echo("\nnothing was written; with --write they get")
+    for names, provenance in _alike(frozen):
+        click.echo(f"\n# {', '.join(names)}")
+        click.echo("".join(frozen_blocks(provenance).values()), nl=False)
 
 
 def _alike(frozen: Mapping[str, FrozenConfig]) -> list[tuple[list[str], FrozenConfig]]:

@@ -144,14 +144,7 @@ def read_runs(
         ConfigError: no folder is given, or one is given twice.
         DataError: no run at all could be read; names every problem at once.
     """
-    real = RealPaths()
-    resolved = [Path(real.of(folder)) for folder in folders]
-    if not resolved:
-        raise ConfigError("no run to export", remedy="name folders with --run")
-    if len(set(map(str, resolved))) < len(resolved):
-        repeated = [str(folder) for folder, count in Counter(resolved).items() if count > 1]
-        raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
-    found = _outcomes(resolved, settings or Settings(), executor(jobs, cluster), cache, advance)
+    found = _outcomes(_resolved(folders), settings or Settings(), executor(jobs, cluster), cache, advance)
     sources = [
         Source(folder if outcome.path == str(folder) else Path(outcome.path), outcome.part, outcome.label)
         for folder, outcome in found
@@ -164,17 +157,14 @@ def read_runs(
     if taken.failures and not taken.runs:
         _raise_all(taken.failures)
     by_name = dict(zip(called, sources, strict=True))
+    beside = [(folder.name, ", ".join(outcome.left_out)) for folder, outcome in found if outcome.left_out]
     return Reading(
         tuple(sorted(taken.runs, key=lambda run: run.name)),
         tuple(sorted(taken.failures, key=lambda one: one.run)),
         taken.n_remembered,
         taken.texts,
         (
-            *(
-                f"{folder.name}: beside its runs lie {', '.join(outcome.left_out)}: left out"
-                for folder, outcome in found
-                if outcome.left_out
-            ),
+            *(f"{folder}: beside its runs lie {others}: left out" for folder, others in beside),
             *unread_columns(taken.runs, by_name, settings or Settings()),
         ),
         by_name,
@@ -229,6 +219,17 @@ class _Taken:
                 log.debug("%s", line)
         else:
             log.debug("%s", "\n".join([f"{len(self._described)} runs:", *map(printable, self._described)]))
+
+
+def _resolved(folders: Sequence[Path]) -> list[Path]:
+    real = RealPaths()
+    resolved = [Path(real.of(folder)) for folder in folders]
+    if not resolved:
+        raise ConfigError("no run to export", remedy="name folders with --run")
+    repeated = [str(folder) for folder, count in Counter(resolved).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
+    return resolved
 
 
 def _outcomes(

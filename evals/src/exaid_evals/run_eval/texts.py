@@ -127,17 +127,14 @@ def text_task(
     found = {name: text for name, text, _ in _rows(texts, column, None, name)}
     own = getattr(tokenizer, "encode", None)
     encode: Encode = tokenizer if own is None else lambda text: list(own(text, add_special_tokens=False))
-    prefix = next(
-        (one for key in ("bos", "eos") if (one := getattr(tokenizer, f"{key}_token_id", None)) is not None), None
-    )
-    pad = getattr(tokenizer, "pad_token_id", None) or 0
+    first = (getattr(tokenizer, f"{key}_token_id", None) for key in ("bos", "eos"))
     items = TextWindows(
         found,
         encode,
         length=length,
         stride=stride or length,
-        prefix=prefix,
-        pad=pad,
+        prefix=next((one for one in first if one is not None), None),
+        pad=getattr(tokenizer, "pad_token_id", None) or 0,
         decode=getattr(tokenizer, "decode", None),
     )
     if not len(items):

@@ -131,15 +131,7 @@ def make_traces(
     budget = budget or Budget()
     if plan.frozen is not None:
         return Result(plan.frozen, failed=_reasons(plan.campaign, plan.frozen), nothing_to_do=True)
-    part = None if plan.shard is None else Part("make-traces", plan.shard, sha256_structure(to_record(plan.manifest)))
-    if part is not None:
-        part.begin(campaign)
-    if packed(campaign.traces):
-        what, remedy = "the traces are in shards", "run `exaid-evals unpack` first, or name another --data-dir"
-        raise ConfigError(what, where=str(campaign.traces), remedy=remedy)
-    _clear(plan)
-    plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
-    plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
+    part = _begin(plan)
     finished, removed = _make(plan, jobs, cluster, budget, on_case, on_note)
     done = {case_id: finished[case_id] for case_id in plan.case_ids if case_id in finished}
     manifest = replace(plan.manifest, traces=tuple(one.entry for one in done.values()))
@@ -159,6 +151,21 @@ def make_traces(
         removed=removed,
         failed=tuple((case_id, one.reason) for case_id, one in done.items() if one.reason is not None),
     )
+
+
+def _begin(plan: Plan) -> Part | None:
+    """Make the folder ready for new traces; return the part of the stage that they are, if they are one."""
+    part = None if plan.shard is None else Part("make-traces", plan.shard, sha256_structure(to_record(plan.manifest)))
+    traces = plan.campaign.traces
+    if part is not None:
+        part.begin(plan.campaign)
+    if packed(traces):
+        what, remedy = "the traces are in shards", "run `exaid-evals unpack` first, or name another --data-dir"
+        raise ConfigError(what, where=str(traces), remedy=remedy)
+    _clear(plan)
+    plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
+    plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
+    return part
 
 
 def _make(

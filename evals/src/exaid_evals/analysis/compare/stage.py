@@ -231,7 +231,7 @@ class Comparator(RunSelection):
 
 
 def directions_of(runs: Sequence[Run], config: AnalysisConfig) -> tuple[dict[str, Direction], list[str]]:
-    """Return metric → direction; a metric of which runs disagree about has none, and is reported."""
+    """Return metric → direction; a metric that runs disagree about has none, and is reported."""
     said: dict[str, set[Direction]] = {}
     for run in runs:
         for metric, way in directions_in(run.history, config).items():

@@ -260,15 +260,7 @@ class HyperparameterAnalyzer(RunSelection):
         if len(runs) < 2:
             raise DataError("there is one run: nothing varies", where="--runs", remedy="name the runs of a search")
         directions, notes = directions_of(runs, self.config)
-        metric = primary_of(
-            runs, sorted({name for run in runs for name in run.history.series}), directions, self.config
-        )
-        if metric is None:
-            raise ConfigError(
-                "no metric's name tells which way it improves",
-                where="--runs",
-                remedy="name one with --metric, and say with --better NAME=higher or --better NAME=lower",
-            )
+        metric = self._metric(runs, directions)
         direction = directions[metric]
         outcomes = self._outcomes(runs, partial(_Outcomes, metric, direction, self.config, directions), on_run)
         final_means, drops, anomalous = map(list, zip(*outcomes, strict=True))
@@ -304,6 +296,16 @@ class HyperparameterAnalyzer(RunSelection):
             (*lines, *pooled, *notes, *_limits(runs, metric, final_means, parameters), *limits_of_logging(runs)),
             self.pool_code_versions,
         )
+
+    def _metric(self, runs: Sequence[Run], directions: Mapping[str, Direction]) -> str:
+        found = primary_of(runs, sorted({name for run in runs for name in run.history.series}), directions, self.config)
+        if found is None:
+            raise ConfigError(
+                "no metric's name tells which way it improves",
+                where="--runs",
+                remedy="name one with --metric, and say with --better NAME=higher or --better NAME=lower",
+            )
+        return found
 
     def _outcomes(
         self, runs: Sequence[Run], build: Callable[[], _Outcomes], on_run: Callable[[str], None]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.config.campaign import Campaign
@@ -59,17 +59,7 @@ class CampaignFormat(Format):
             for path, variant in zip(paths, variants, strict=True)
             for warning in _check(campaign, manifest, path, variant, covered[variant.variant_id])
         ]
-        names = [variant.variant_id for variant in variants]
         cases = sorted({case for ids in covered.values() for case in ids})
-        attributes: dict[str, Any] = {
-            "selection_seed": manifest.generation.selection_seed,
-            "case_source": manifest.generation.case_source,
-            "case_list_hash": sha256_structure(cases),
-            "trace_dataset_hash": manifest.trace_dataset_hash,
-            "n_cases": len(cases),
-            "variants": names,
-        }
-        primary = _primary(variants)
         return self.completed(
             source,
             Run(
@@ -81,12 +71,19 @@ class CampaignFormat(Format):
                     for measure, estimate in variant.measures.items()
                 },
                 seed=manifest.generation.generation_seed,
-                attributes=attributes,
+                attributes={
+                    "selection_seed": manifest.generation.selection_seed,
+                    "case_source": manifest.generation.case_source,
+                    "case_list_hash": sha256_structure(cases),
+                    "trace_dataset_hash": manifest.trace_dataset_hash,
+                    "n_cases": len(cases),
+                    "variants": [variant.variant_id for variant in variants],
+                },
                 signatures={variant.variant_id: variant.signature for variant in variants},
                 stub=any(variant.stub for variant in variants),
                 lower_is_better=_improving(variants, "lower"),
                 higher_is_better=_improving(variants, "higher"),
-                default_primary=f"{primary}.coverage",
+                default_primary=f"{_primary(variants)}.coverage",
                 cases=partial(_cases, tuple(paths)),
                 warnings=tuple(warnings),
             ),

@@ -200,21 +200,14 @@ class LmEvalFormat(Format):
         tasks = mapping_of(data.get("results"))
         if not tasks:
             raise DataError("holds no task", where=f"{path}: results", remedy="wait for its end, or leave it out")
-        better = mapping_of(data.get("higher_is_better"))
         metrics: dict[str, float | None] = {}
         spread: dict[str, float | None] = {}
-        lower: set[str] = set()
-        higher: set[str] = set()
-        for task, values in sorted(tasks.items()):
-            for key, value in numbers_of(mapping_of(values))[0].items():
-                metric, _, filtered = key.partition(",")
-                if metric in ("sample_len", "alias", "samples"):
-                    continue
-                label = f"{task}.{metric}" + (f"@{filtered}" if filtered not in ("", "none") else "")
-                (spread if metric.endswith("_stderr") else metrics)[label] = value
-                says = mapping_of(better.get(task)).get(metric)
-                if isinstance(says, bool):
-                    (higher if says else lower).add(label)
+        better: dict[bool, set[str]] = {False: set(), True: set()}
+        for task, metric, label, value in _results(tasks):
+            (spread if metric.endswith("_stderr") else metrics)[label] = value
+            says = mapping_of(mapping_of(data.get("higher_is_better")).get(task)).get(metric)
+            if isinstance(says, bool):
+                better[says].add(label)
         undefined = [label for label, value in metrics.items() if value is None]
         config = mapping_of(data.get("config")) or _general(data)
         return self.completed(
@@ -234,8 +227,8 @@ class LmEvalFormat(Format):
                     "lm_eval_version": plain(data.get("lm_eval_version")),
                 }
                 | ({"samples_files": samples} if (samples := _samples(path)) else {}),
-                lower_is_better=frozenset(lower),
-                higher_is_better=frozenset(higher),
+                lower_is_better=frozenset(better[False]),
+                higher_is_better=frozenset(better[True]),
                 warnings=(*twice, *undefined_warning(undefined), *_oddities(data)),
             ),
         )
@@ -298,6 +291,15 @@ def _label(path: Path) -> str:
     tasks = list(mapping_of(data.get("results")))
     model = model_of(data).rstrip("/").rpartition("/")[2]
     return " ".join(part for part in (model, tasks[0] if len(tasks) == 1 else "") if part) if model else ""
+
+
+def _results(tasks: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:
+    """Yield task, metric, label and value of each number of a file's results."""
+    for task, values in sorted(tasks.items()):
+        for key, value in numbers_of(mapping_of(values))[0].items():
+            metric, _, filtered = key.partition(",")
+            if metric not in ("sample_len", "alias", "samples"):
+                yield task, metric, f"{task}.{metric}" + (f"@{filtered}" if filtered not in ("", "none") else ""), value
 
 
 def _samples(path: Path) -> list[str]:

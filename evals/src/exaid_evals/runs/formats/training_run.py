@@ -11,13 +11,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Predictions, Run, Settings, Source
 from exaid_evals.runs.files.checked import Checked
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.predictions import count_predictions
-from exaid_evals.runs.files.reported import BALANCED, read_reported, standard_name
+from exaid_evals.runs.files.predictions import Counted, count_predictions
+from exaid_evals.runs.files.reported import BALANCED, Reported, read_reported, standard_name
 from exaid_evals.runs.files.summary import Listing, Summary, optional_names, read_optional, read_summary
 from exaid_evals.runs.files.training_history import read_history
 from exaid_evals.runs.files.values import plain
@@ -83,7 +84,7 @@ class TrainingRunFormat(Format):
         trial = position.trial or further.trial or summary.trial
         is_member = fold is not None or trial is not None
         ranking, unknown = _ranking(summary, checked.metrics)
-        by_file = (
+        warnings_by_file = (
             (f"{summary_file.name}: ", summary.warnings),
             (f"{history_file.name}: ", odd),
             (f"{predictions_file.name}: ", counted.warnings),
@@ -91,7 +92,6 @@ class TrainingRunFormat(Format):
             ("", further.warnings),
             (f"{summary_file.name}: ", unknown),
         )
-        warnings = [f"{file}{line}" for file, lines in by_file for line in lines]
         return self.completed(
             source,
             Run(
@@ -108,18 +108,25 @@ class TrainingRunFormat(Format):
                 git_dirty=summary.git_dirty,
                 predictions=_relabelled(counted.summary, checked.labels),
                 training=training,
-                attributes={"n_items": counted.summary.n, "n_classes": len(counted.classes), **further.attributes}
-                | ({"kappa_weights": checked.kappa_weights} if checked.kappa_weights else {})
-                | ({"computed": sorted(checked.computed)} if checked.computed else {})
-                | ({"beside_metrics": reported.others} if reported.others else {}),
+                attributes=_attributes(counted, checked, reported) | further.attributes,
                 signatures={PART: summary.signature} if summary.signature else {},
                 stub=summary.stub,
                 lower_is_better=frozenset(ranking if summary.lower_is_better else ()),
                 higher_is_better=frozenset(ranking if summary.lower_is_better is False else ()),
                 default_primary=ranking[0] if ranking else BALANCED,
-                warnings=tuple(warnings),
+                warnings=tuple(f"{file}{line}" for file, lines in warnings_by_file for line in lines),
             ),
         )
+
+
+def _attributes(counted: Counted, checked: Checked, reported: Reported) -> dict[str, Any]:
+    always = {"n_items": counted.summary.n, "n_classes": len(counted.classes)}
+    known = {
+        "kappa_weights": checked.kappa_weights,
+        "computed": sorted(checked.computed),
+        "beside_metrics": reported.others,
+    }
+    return {**always, **{name: value for name, value in known.items() if value}}
 
 
 def _relabelled(predictions: Predictions, labels: Mapping[str, str]) -> Predictions:
