@@ -16,7 +16,7 @@ from exaid_evals.artifacts.atomic import write_unless_same
 from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.cli.main import run
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.files import copy_regular, holds, inside, lies_in, read_regular
 from exaid_evals.runs.files.content import content_of

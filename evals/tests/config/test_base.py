@@ -10,7 +10,8 @@ from typing import Annotated
 import pytest
 from pydantic import Field, ValidationError
 
-from exaid_evals.config.base import Config, Loaded, Override, load_config, read_mapping
+from exaid_evals.config.base import Config, Loaded, Override, load_config
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files.document import read_yaml
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.errors import ConfigError
-from exaid_evals.runs.run_names import ModelNamesConfig, load_patterns, parse_model_name
+from exaid_evals.runs.model_names import ModelNamesConfig, load_patterns, parse_model_name
 
 SHIPPED = load_patterns()
 

@@ -15,8 +15,8 @@ from exaid_evals.runs.files.model_reports_json import read_metrics_json
 from exaid_evals.runs.files.model_reports_txt import read_report_txt
 from exaid_evals.runs.files.predictions import count_predictions
 from exaid_evals.runs.files.training_history import read_history
+from exaid_evals.runs.model_names import load_patterns
 from exaid_evals.runs.registry import find_run
-from exaid_evals.runs.run_names import load_patterns
 from remedies.rows import Content, Row, file
 
 HISTORY = "step,loss\n" + "".join(f"{step},{1 / step:.4f}\n" for step in range(1, 30))

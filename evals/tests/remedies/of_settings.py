@@ -29,8 +29,9 @@ from exaid_evals.clients.base import Budget
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.concepts import compiled, scispacy, words
 from exaid_evals.concepts.registry import load_extractor, read_stop_entities
-from exaid_evals.config.base import Config, load_config, read_mapping
+from exaid_evals.config.base import Config, load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.config.plugins import optional

@@ -10,8 +10,8 @@ import pytest
 
 from exaid_evals.export.reading import read_runs
 from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.model_names import load_patterns, parse_model_name
 from exaid_evals.runs.registry import format_of
-from exaid_evals.runs.run_names import load_patterns, parse_model_name
 from export.training_runs import write_run
 
 

@@ -34,8 +34,9 @@ from exaid_evals.cases.mac import load as load_cases
 from exaid_evals.cli.notes import _records
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.concepts.registry import read_stop_entities
-from exaid_evals.config.base import load_config, read_mapping
+from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig, MetricsConfig
 from exaid_evals.config.summarizer import SummarizerConfig
@@ -54,8 +55,8 @@ from exaid_evals.replay.run_log import read_run
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.files.mapping_lookup import load_mapping
+from exaid_evals.runs.model_names import load_patterns
 from exaid_evals.runs.registry import formats
-from exaid_evals.runs.run_names import load_patterns
 from exaid_evals.traces.importers.assemble import read_casting
 from exaid_evals.traces.importers.base import importer_of
 from exaid_evals.traces.importers.source import Source

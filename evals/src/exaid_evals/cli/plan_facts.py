@@ -7,8 +7,9 @@ from typing import Any
 
 from exaid_evals.cli.display import Progress
 from exaid_evals.clients.replay import Count
-from exaid_evals.config.base import Config, Loaded, leaves
+from exaid_evals.config.base import Config, Loaded
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_conversation

@@ -19,7 +19,7 @@ from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, Canvas, new_c
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run, Settings
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION
-from exaid_evals.runs.run_names import ModelNamesConfig, load_patterns
+from exaid_evals.runs.model_names import ModelNamesConfig, load_patterns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

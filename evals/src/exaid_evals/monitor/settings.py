@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from exaid_evals.anomalies.base import DetectionSettings, NotNegative, Severity, Share
 from exaid_evals.config.base import Config as BaseConfig
-from exaid_evals.config.base import ConfigT, Loaded, load_config, read_mapping
+from exaid_evals.config.base import ConfigT, Loaded, load_config
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.plugins import Kind
 from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError

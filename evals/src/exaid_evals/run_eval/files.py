@@ -19,7 +19,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import atomic_file, write_text
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.files import open_regular

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.atomic import write_text
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.document import Block, Document, Grid, Picture, Pictures, Section, to_html
 from exaid_evals.report.figures.canvas import FAINT, INK, style, to_png, use_shipped_fonts

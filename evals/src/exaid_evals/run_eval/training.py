@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, default_collate
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import atomic_file, write_text
-from exaid_evals.config.base import read_mapping
 from exaid_evals.config.campaign import checkout_root
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval import batches

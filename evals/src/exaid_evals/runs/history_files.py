@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from exaid_evals.config.base import leaves
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source, Training
 from exaid_evals.runs.files.document import objects, read_document, read_yaml

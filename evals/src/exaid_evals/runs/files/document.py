@@ -14,7 +14,7 @@ import yaml
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.artifacts.redaction import clipped
-from exaid_evals.config.base import BoundedLoader, load_yaml, read_mapping
+from exaid_evals.config.mapping_file import BoundedLoader, load_yaml, read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular, unreadable
 from exaid_evals.runs.files.content import content_of, lines_of

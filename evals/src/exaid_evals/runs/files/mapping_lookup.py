@@ -19,7 +19,7 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import lies_in
 from exaid_evals.runs.files.delimited import number
 from exaid_evals.runs.files.document import document_of, rows_of
-from exaid_evals.runs.run_names import compiles
+from exaid_evals.runs.model_names import compiles
 
 
 def _inside(name: str) -> str:

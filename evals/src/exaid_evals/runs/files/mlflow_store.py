@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.hashing import content_chunks
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import folders_in
 from exaid_evals.runs.files.archives import is_database, opened_database, tables_of

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
-from exaid_evals.config.base import leaves
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.files import is_file, open_regular
 from exaid_evals.runs.files.document import read_object

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.redaction import first_few
-from exaid_evals.config.base import leaves
+from exaid_evals.config.mapping_file import leaves
 
 if TYPE_CHECKING:
     from exaid_evals.runs.history import Column

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.config.base import leaves
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.files import lies_in
 from exaid_evals.runs.base import Run, Source

@@ -22,7 +22,7 @@ from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Re
 from exaid_evals.runs.files.model_reports_txt import read_report_txt
 
 if TYPE_CHECKING:  # what checks patterns is imported late: every worker has this reader, and few read such reports
-    from exaid_evals.runs.run_names import ModelNamesConfig
+    from exaid_evals.runs.model_names import ModelNamesConfig
 
 FORMAT = "model_reports"
 _LOWER = ("failure_rate", "timeout_rate", "execution_time_", *(f"{name}_" for name in DURATIONS))
@@ -65,7 +65,7 @@ class ModelReportsFormat(Format):
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return both files and the patterns; None where the pair hangs on what else lies in the folder."""
-        from exaid_evals.runs.run_names import FILE_NAME
+        from exaid_evals.runs.model_names import FILE_NAME
 
         pair = self._pair_of(source)
         if self.settings.require_prompts or pair.json is None or pair.txt is None or pair.note:
@@ -95,7 +95,7 @@ class ModelReportsFormat(Format):
     def patterns(self) -> ModelNamesConfig:
         """Return the patterns for models' names."""
         if self._patterns is None:
-            from exaid_evals.runs.run_names import load_patterns
+            from exaid_evals.runs.model_names import load_patterns
 
             self._patterns = load_patterns(self.settings.patterns)
         return self._patterns
@@ -345,7 +345,7 @@ def _attributes(
     folder: Path, pair: Pair, report: Report, patterns: ModelNamesConfig, warnings: Sequence[str]
 ) -> dict[str, Any]:
     """Return what identifies the pair, its counts, and what the table says of it beside the metrics."""
-    from exaid_evals.runs.run_names import UNKNOWN, parse_model_name
+    from exaid_evals.runs.model_names import UNKNOWN, parse_model_name
 
     # `deepseek-r1:1.5b` says what `deepseek_r1_1_5b` leaves to be guessed.
     named = parse_model_name(pair.folder.name, patterns)

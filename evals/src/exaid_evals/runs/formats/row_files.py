@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.config.base import leaves
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source

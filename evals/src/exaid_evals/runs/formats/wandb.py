@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import files_in, folders_in
 from exaid_evals.runs.base import Format, Run, Source

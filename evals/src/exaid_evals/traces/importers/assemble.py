@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exaid_evals.artifacts.ids import case_id_of
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.traces.importers.base import (
     NO_SPEECH,
