@@ -15,7 +15,7 @@ from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client
 from exaid_evals.clients.replay import RecordingClient
 from exaid_evals.concepts import Mention
-from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import SummarizerConfig
 from exaid_evals.errors import LLMError
 from exaid_evals.ontologies.hpo import load, primary_id
 

@@ -16,7 +16,7 @@ pytest.importorskip("wandb_graphql", reason="this wandb comes without a parser o
 
 from analysis.trackers import RUN_PATH, row, rows
 from exaid_evals.cli.main import run as cli
-from exaid_evals.clients.retry import Clock
+from exaid_evals.clients.endpoint import Clock
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files import wandb_online
 from exaid_evals.runs.files.wandb_api import WandbServer as Client

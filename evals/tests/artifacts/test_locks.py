@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.artifacts.locks import HOLDER, LOCK, writing
+from exaid_evals.artifacts.atomic import HOLDER, LOCK, writing
 from exaid_evals.cli.main import run
 from exaid_evals.errors import ConfigError
 from stub_campaigns import ARGUMENTS, copy_of, shared_campaign
@@ -20,7 +20,7 @@ from stub_campaigns import ARGUMENTS, copy_of, shared_campaign
 _HOLDING = """
 import sys
 from pathlib import Path
-from exaid_evals.artifacts.locks import writing
+from exaid_evals.artifacts.atomic import writing
 with writing(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -13,8 +13,7 @@ import yaml
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign, configs_dir
-from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.replay import stage as replay_stage
 from stub_campaigns import copy_of
 

@@ -10,10 +10,9 @@ import pytest
 
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import Budget, CallContext, ChatMessage, LLMRequest, LLMResponse, StoppedError
-from exaid_evals.clients.endpoint import endpoint_of
+from exaid_evals.clients.endpoint import Clock, endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
-from exaid_evals.clients.retry import Clock
-from exaid_evals.config.summarizer import LLMConfig, RetryConfig
+from exaid_evals.config.variant import LLMConfig, RetryConfig
 from exaid_evals.errors import LLMError
 from servers.openai_server import Answer, Cut, Drop, Fail, Garbage, Hang, OpenAIServer, Received, StreamError
 

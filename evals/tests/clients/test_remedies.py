@@ -10,7 +10,7 @@ import pytest
 
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
-from exaid_evals.config.summarizer import LLMConfig, RetryConfig
+from exaid_evals.config.variant import LLMConfig, RetryConfig
 from exaid_evals.errors import LLMError
 from servers.scripted import FINE, REQUEST, server
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exaid_evals.clients.retry import Clock, PassingError, passes, retry_after_s, with_retries
-from exaid_evals.config.summarizer import RetryConfig
+from exaid_evals.clients.endpoint import Clock, PassingError, passes, retry_after_s, with_retries
+from exaid_evals.config.variant import RetryConfig
 from exaid_evals.errors import LLMError
 
 

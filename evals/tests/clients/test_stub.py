@@ -13,7 +13,7 @@ from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import ChatMessage, LLMRequest
 from exaid_evals.clients.registry import build_client
 from exaid_evals.clients.stub import shorten, split_sentences
-from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import SummarizerConfig
 from exaid_evals.middleware.summarizers import SummaryInput, parse_summary, summary_request
 from exaid_evals.middleware.triggers import FILTERS, TriggerInput, trigger_request
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from exaid_evals.config.base import Config
 from exaid_evals.config.mas_generation import MasGenerationConfig
-from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import SummarizerConfig
 from exaid_evals.middleware.gates import TokenGateSettings
 
 LONG = {"median": 1e10, "sigma": 0, "low": 1e10, "high": 1e10}

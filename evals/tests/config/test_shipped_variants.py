@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from exaid_evals.config.campaign import configs_dir
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import FrozenConfig, VariantConfig, load_variants
+from exaid_evals.config.variant import FrozenConfig, SummarizerConfig, VariantConfig, load_variants
 from exaid_evals.replay.eval_run import calibration_note
 from exaid_evals.replay.stage import part_problems
 

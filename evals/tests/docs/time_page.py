@@ -26,8 +26,7 @@ from exaid_evals.concepts.base import CachedExtractor
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.mas_generation import MasGenerationConfig
-from exaid_evals.config.summarizer import StreamConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import StreamConfig, SummarizerConfig, load_variants
 from exaid_evals.metrics.measures.timeliness import concept_delay_ms, concept_delay_rmst, time_to_first_update_ms
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.replay.eval_run import eval_run, run_case

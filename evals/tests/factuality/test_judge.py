@@ -13,7 +13,7 @@ import pytest
 
 from exaid_evals.clients.base import LLMRequest, LLMResponse, PlainClient, Usage
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
+from exaid_evals.config.variant import LLMConfig, SummarizerConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, LLMError
 from exaid_evals.factuality.judge import judges_agreement, model_judge
 from exaid_evals.factuality.notes import MeasuredNote, Note, measure_note

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.factuality.reference import NAMES, Comparison, rouge
-from exaid_evals.factuality.values import read_value
+from exaid_evals.factuality.words import read_value
 
 ORACLE = Path(__file__).parents[1] / "oracles" / "rouge.json"
 NOTE = "Ataxia and dysarthria since childhood. No seizures. Valproate 500 mg daily since 04/15/2019."

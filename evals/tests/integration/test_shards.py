@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.artifacts.parts import join_spools
+from exaid_evals.artifacts.ledger import join_spools
 from exaid_evals.cli.main import run
 from exaid_evals.errors import DataError
 from stub_campaigns import ARGUMENTS, copy_of, shared_campaign

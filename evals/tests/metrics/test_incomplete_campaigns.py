@@ -13,8 +13,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
-from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import StubLLMConfig, SummarizerConfig, VariantConfig
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.records import CaseMetrics, read_comparisons, read_variant_and_cases
 from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics

@@ -25,8 +25,8 @@ from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.registry import check_measures, load_measures
 from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, render
+from exaid_evals.replay.clock import window_texts
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
-from exaid_evals.replay.windows import window_texts
 from exaid_evals.traces.model import Trace
 from oracles import measures as oracle
 from oracles.labelled import labelled_runs

@@ -11,8 +11,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.requests import RunsRequest
-from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import StreamConfig, StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.errors import ConfigError, DataError, FrozenError
 from exaid_evals.files import natural_order
 from exaid_evals.metrics.comparison_stage import ComparisonReport

@@ -14,8 +14,7 @@ from conversations import WordExtractor, conversation, freeze
 from exaid_evals.artifacts.jsonl import written_records
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
-from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.metrics.noted import (
     NoteMeasures,

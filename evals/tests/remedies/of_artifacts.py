@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from conversations import conversation
-from exaid_evals.artifacts import hashing, ids, jsonl, manifest, parts, schemas, storage
+from exaid_evals.artifacts import hashing, ids, jsonl, ledger, manifest, schemas, storage
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import Shard
 from exaid_evals.files import inside, open_regular, read_regular
@@ -60,12 +60,12 @@ def frozen(remedy: str, wrong: str | None, right: str | None = record_of()) -> R
 
 def part(folder: str, index: int, of: int = 2, made_from: str = "x", stage: str = "run-variants") -> None:
     """Write a finished part."""
-    parts.Part(stage, Shard(index, of), made_from).end(Campaign(Path(folder).resolve()))
+    ledger.Part(stage, Shard(index, of), made_from).end(Campaign(Path(folder).resolve()))
 
 
 def merged(*folders: str, into: str = "all") -> Callable[[], object]:
     """Return the merging of folders."""
-    return lambda: parts.merge(Campaign(Path(into).resolve()), [Path(one) for one in folders])
+    return lambda: ledger.merge(Campaign(Path(into).resolve()), [Path(one) for one in folders])
 
 
 def two_parts() -> None:
@@ -81,7 +81,7 @@ def second_part() -> None:
 
 def begun(folder: str) -> Callable[[], None]:
     """Return the beginning of another part."""
-    return lambda: parts.Part("run-variants", Shard(2, 2), "x").begin(Campaign(Path(folder).resolve()))
+    return lambda: ledger.Part("run-variants", Shard(2, 2), "x").begin(Campaign(Path(folder).resolve()))
 
 
 def with_a_cut_shard() -> None:
@@ -187,7 +187,7 @@ FOLDERS = [
     Row("name an empty folder for this part alone", begun("p1"), begun("p3"), before=two_parts),
     Row(
         "make the parts again",
-        lambda: parts.join_spools(Path("all"), [Path("a"), Path("b")]),
+        lambda: ledger.join_spools(Path("all"), [Path("a"), Path("b")]),
         files={"a": "head 1\n", "b": "head 2\n"},
         then={"a": "head\n", "b": "head\n"},
     ),

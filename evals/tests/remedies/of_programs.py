@@ -16,7 +16,7 @@ from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
 from exaid_evals.clients.registry import build_client, build_recorded, check_client
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.summarizer import LLMConfig, RetryConfig, SummarizerConfig
+from exaid_evals.config.variant import LLMConfig, RetryConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alert_channels import MailChannel, _check
 from exaid_evals.monitor.environment import secret

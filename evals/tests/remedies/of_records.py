@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from conversations import conversation
-from exaid_evals.artifacts import jsonl, parts
+from exaid_evals.artifacts import jsonl, ledger
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import RESTORE, read_manifest
@@ -175,7 +175,7 @@ VALIDATED = [
 def joined(*cases: str) -> object:
     """Join the manifests of parts that hold these cases."""
     whole = read_manifest(Path(MANIFEST))
-    return parts._joined(
+    return ledger._joined(
         [replace(whole, traces=tuple(one for one in whole.entries if one.case_id == case)) for case in cases]
     )
 

@@ -20,7 +20,7 @@ from exaid_evals.analysis.batches.log import _pictures, _profile
 from exaid_evals.analysis.images.checks import _built
 from exaid_evals.api.runs import read_runs as read_finished
 from exaid_evals.artifacts import jsonl, manifest
-from exaid_evals.artifacts.locks import writing
+from exaid_evals.artifacts.atomic import writing
 from exaid_evals.cases.base import SourceContext
 from exaid_evals.cases.registry import load_cases
 from exaid_evals.cli.main import _described

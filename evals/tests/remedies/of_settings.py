@@ -35,8 +35,7 @@ from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.config.plugins import optional
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import SummarizerConfig, VariantConfig
 from exaid_evals.execution.choose import executor
 from exaid_evals.replay.preflight import _under_name
 from exaid_evals.run_eval import INSTALL, import_with_torch

@@ -11,10 +11,9 @@ from exaid_evals.config.base import Config
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates import Chunk, Gate, Piece
-from exaid_evals.replay.clock import arrivals, pieces_of
+from exaid_evals.replay.clock import arrivals, pieces_of, require_within
 from exaid_evals.replay.engine import replay, stream_chunks
 from exaid_evals.replay.run_log import GateFlush, RunLog
-from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Message, Trace
 from oracles.random_runs import META
 

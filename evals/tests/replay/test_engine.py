@@ -11,8 +11,8 @@ from conversations import EPOCH, PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.middleware.summarizers import FIELDS
+from exaid_evals.replay.clock import text_between, window_turns
 from exaid_evals.replay.engine import flushes_of, replay
-from exaid_evals.replay.windows import text_between, window_turns
 from exaid_evals.traces.model import Message, Trace
 
 SPEED = 100.0

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from conversations import PROVENANCE, ScriptedLLM, conversation
-from exaid_evals.config.summarizer import StreamConfig, SummarizerConfig
-from exaid_evals.config.variant import Basis, FrozenConfig, PartConfig, VariantConfig
+from exaid_evals.config.variant import Basis, FrozenConfig, PartConfig, StreamConfig, SummarizerConfig, VariantConfig
 from exaid_evals.replay.eval_run import calibration_note, eval_run, failed_case, gate_hash, remarks, run_case
 
 GATE = PartConfig(kind="token_gate", min_words=10, max_words=20)

@@ -16,8 +16,7 @@ from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.clients.registry import build_client
 from exaid_evals.clients.replay import Assumption
 from exaid_evals.config.campaign import Campaign, configs_dir
-from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.replay.forecast import Forecast, Measured, forecast, forecast_of_conversation
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Settings, plan_runs, run_variants

@@ -18,8 +18,7 @@ from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
-from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.runs import llm_id
 from exaid_evals.metrics.stage import Settings as MetricsSettings

@@ -14,8 +14,7 @@ from conversations import ScriptedLLM, conversation, freeze
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.plugins import Kind
-from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import StubLLMConfig, SummarizerConfig, VariantConfig
 from exaid_evals.errors import DEBUG_VARIABLE, CaseFailedError, ConfigError
 from exaid_evals.metrics.registry import check_measures
 from exaid_evals.metrics.stage import Settings as MetricsSettings

@@ -11,8 +11,8 @@ import pytest
 
 from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.errors import CaseFailedError, DataError
+from exaid_evals.replay.clock import require_within
 from exaid_evals.replay.run_log import read_run, write_run
-from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import from_records
 from factories import Record, run_records, trace_records
 

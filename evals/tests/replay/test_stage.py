@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from conversations import conversation, failed_conversation, freeze
-from exaid_evals.artifacts.parts import read_part
+from exaid_evals.artifacts.ledger import read_part
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.request import Shard
-from exaid_evals.config.summarizer import LLMConfig, StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import LLMConfig, StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.errors import ConfigError, FrozenError
 from exaid_evals.replay import stage as module
 from exaid_evals.replay.run_log import read_run

@@ -12,8 +12,7 @@ import pytest
 from conversations import ScriptedLLM, WordExtractor, conversation, freeze
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.config.campaign import configs_dir
-from exaid_evals.config.summarizer import LLMConfig, StubLLMConfig, SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import LLMConfig, StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.middleware.summarizers import FIELDS
 from exaid_evals.replay import working
 from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Places, Worker, make_client

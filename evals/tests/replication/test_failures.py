@@ -16,8 +16,7 @@ from exaid_evals.clients.stub import build as build_stub
 from exaid_evals.concepts.words import MIN_LENGTH, build
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import SummarizerConfig, VariantConfig
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.registry import load_measures

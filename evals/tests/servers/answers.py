@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from exaid_evals.clients.stub import decide, write_summary
-from exaid_evals.config.summarizer import StubLLMConfig
+from exaid_evals.config.variant import StubLLMConfig
 from servers.steps import Received
 
 _WORD = re.compile(r"[A-Za-z]{6,}")

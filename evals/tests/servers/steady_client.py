@@ -6,10 +6,9 @@ import itertools
 import threading
 from typing import Any
 
-from exaid_evals.clients.endpoint import endpoint_of
+from exaid_evals.clients.endpoint import Clock, endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
-from exaid_evals.clients.retry import Clock
-from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import SummarizerConfig
 
 _TICK_S = 0.25
 _ticks = threading.local()

@@ -39,8 +39,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig, MetricsConfig
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import SummarizerConfig, load_variants
 from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.factuality.notes import read_note
 from exaid_evals.factuality.ratings import read_ratings, read_scores

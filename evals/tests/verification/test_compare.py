@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.artifacts.locks import writing
+from exaid_evals.artifacts.atomic import writing
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.verification.compare import Comparison, Difference, compare, first_place, hash_digits, same
 from exaid_evals.verification.expected import ExpectedSide, read_expected, write_expected

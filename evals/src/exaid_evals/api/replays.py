@@ -19,8 +19,7 @@ from exaid_evals.concepts.base import Extractor
 from exaid_evals.config.base import Config, load_config
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.request import Override
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import PartConfig, VariantConfig, load_variants
+from exaid_evals.config.variant import PartConfig, SummarizerConfig, VariantConfig, load_variants
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.measurer import CaseMeasurer
 from exaid_evals.metrics.records import CaseMetrics

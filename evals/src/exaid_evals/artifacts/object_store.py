@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from exaid_evals.artifacts import cache
+from exaid_evals.artifacts.atomic import described_holder, holder, writing
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.locks import described_holder, holder, writing
 from exaid_evals.artifacts.redaction import URLS_OF_COPIES, printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, MissingDependencyError
 from exaid_evals.files import inside, is_plain, unreadable

@@ -47,7 +47,7 @@ def run(request: CalibrateRequest) -> int:
     )
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import CalibrationConfig
-    from exaid_evals.config.summarizer import SummarizerConfig
+    from exaid_evals.config.variant import SummarizerConfig
     from exaid_evals.report.calibration import write_calibration
 
     variants_dir = request.variants_folder

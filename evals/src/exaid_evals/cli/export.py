@@ -119,7 +119,7 @@ def run(request: ExportRequest) -> int:
     """
     import logging
 
-    from exaid_evals.artifacts.locks import writing
+    from exaid_evals.artifacts.atomic import writing
     from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.stage import consolidate
     from exaid_evals.export.write import logging_of

@@ -67,12 +67,15 @@ def warn_of_unread(commands: Iterable[click.Command]) -> None:
 
 # verb → (module[:attribute], help). The help stands here so that `exaid-evals --help` imports no verb.
 VERBS = {
-    "validate": ("validate", "Stage 00: check records against their schemas and each other."),
+    "validate": ("validate:validate_command", "Stage 00: check records against their schemas and each other."),
     "make-traces": (
         "stages:make_traces_command",
         "Stage 01: freeze the agents' conversation about the selected cases.",
     ),
-    "import-traces": ("import_traces", "Stage 01, of your own: freeze conversations that another system has had."),
+    "import-traces": (
+        "import_traces:import_command",
+        "Stage 01, of your own: freeze conversations that another system has had.",
+    ),
     "plan": ("plan", "What stages 01 and 02 would do and cost, and what is missing; spends nothing."),
     "run-variants": (
         "stages:run_variants_command",
@@ -106,7 +109,10 @@ VERBS = {
         "import_traces:campaign",
         "Take a published evaluation's traces and runs as a campaign.",
     ),
-    "replicate": ("replicate", "Recompute the published EXAIM evaluation, and show which numbers are confirmed."),
+    "replicate": (
+        "import_traces:replicate_command",
+        "Recompute the published EXAIM evaluation, and show which numbers are confirmed.",
+    ),
     "analyze": (
         "analyze:analyze_command",
         "Diagnose a run of any experiment: what went wrong, when and why (extra analysis).",
@@ -122,7 +128,7 @@ VERBS = {
         "analyze:audit_images_command",
         "Find what is wrong with the images of a folder (extra analysis).",
     ),
-    "doctor": ("doctor", "Show what is installed, what is missing, and how to get it."),
+    "doctor": ("validate:doctor_command", "Show what is installed, what is missing, and how to get it."),
     "cassette": ("pack:cassette", "Mend recordings of a live model's calls: keep what can be read."),
     "migrate": ("pack:migrate", "Rewrite records of older versions to the current one."),
     "pack": ("pack:pack_command", "Put traces and runs into shards of many cases each."),

@@ -90,7 +90,7 @@ def _judge(request: NotesRequest) -> Iterator[Judge | None]:
     """Yield the second judge that is asked for."""
     from exaid_evals.config.base import load_config
     from exaid_evals.config.request import campaign_of
-    from exaid_evals.config.summarizer import SummarizerConfig
+    from exaid_evals.config.variant import SummarizerConfig
     from exaid_evals.factuality.judge import model_judge
 
     if request.judge is None:

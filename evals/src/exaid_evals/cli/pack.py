@@ -82,7 +82,7 @@ def merge(request: MergeRequest) -> int:
     of compute-metrics, run compute-metrics once more without --shard: it makes means, tables and figures. The parts are
     not changed.
     """
-    from exaid_evals.artifacts.parts import merge as merge_parts
+    from exaid_evals.artifacts.ledger import merge as merge_parts
     from exaid_evals.config.campaign import Campaign
     from exaid_evals.verification.expected import note_configuration, noted_configuration
 

@@ -52,7 +52,7 @@ def run(request: ReproduceRequest) -> int:
         return 0
     from exaid_evals.cli.explain import ViewRequest, run_view
     from exaid_evals.cli.export import run as export
-    from exaid_evals.cli.validate import run as validate
+    from exaid_evals.cli.validate import run_validate
 
     _heading("04 export")
     roots = [member.campaign.root for member in members]
@@ -62,7 +62,7 @@ def run(request: ReproduceRequest) -> int:
     status = max(status, export(exported))
     _heading("00 validate what was written")
     places = tuple(str(place) for place in [*roots, campaign.exports])
-    status = max(status, validate(ValidateRequest(paths=places, brief=True)))
+    status = max(status, run_validate(ValidateRequest(paths=places, brief=True)))
     click.echo("")
     for member in members:
         click.echo(f"tables   {shown(member.campaign.tables)}\nfigures  {shown(member.campaign.figures)}")
@@ -123,11 +123,11 @@ def _plan(request: ReproduceRequest) -> None:
 def _campaign(request: ReproduceRequest) -> int:
     """Run stages 00 to 03 of one campaign."""
     from exaid_evals.cli.stages import run_metrics, run_runs, run_traces
-    from exaid_evals.cli.validate import run as validate
+    from exaid_evals.cli.validate import run_validate
 
     frozen = request.derive(ValidateRequest, paths=_frozen_part(request.campaign), brief=True)
     stages: list[tuple[str, Callable[[], int]]] = [
-        ("00 validate", lambda: validate(frozen)),
+        ("00 validate", lambda: run_validate(frozen)),
         ("01 make traces", lambda: run_traces(request.derive(TracesRequest))),
         ("02 run variants", lambda: run_runs(_later(request))),
         ("03 compute metrics", lambda: run_metrics(_measured(request))),

@@ -67,7 +67,7 @@ def alone(run: Callable[[CampaignT], int]) -> Callable[[CampaignT], int]:
 
     @functools.wraps(run)
     def locked(request: CampaignT) -> int:
-        from exaid_evals.artifacts.locks import writing
+        from exaid_evals.artifacts.atomic import writing
 
         only_reads = getattr(request, "dry_run", False) or getattr(request, "check", False)
         with contextlib.nullcontext() if only_reads else writing(request.output.root):

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from exaid_evals.clients.base import Budget, StoppedError
-from exaid_evals.clients.endpoint import Endpoint
-from exaid_evals.clients.retry import PassingError, passes, retry_after_s
-from exaid_evals.config.summarizer import LLMConfig
+from exaid_evals.clients.endpoint import Endpoint, PassingError, passes, retry_after_s
+from exaid_evals.config.variant import LLMConfig
 from exaid_evals.errors import LLMError
 
 if TYPE_CHECKING:

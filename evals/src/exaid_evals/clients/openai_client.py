@@ -23,9 +23,8 @@ from exaid_evals.clients.base import (
     model_of,
 )
 from exaid_evals.clients.completion import Completion, Negotiation, as_parameter, complete_once
-from exaid_evals.clients.endpoint import Endpoint, endpoint_of
-from exaid_evals.clients.retry import Clock, with_retries
-from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
+from exaid_evals.clients.endpoint import Clock, Endpoint, endpoint_of, with_retries
+from exaid_evals.config.variant import LLMConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:

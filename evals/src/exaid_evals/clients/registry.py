@@ -9,7 +9,7 @@ from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.replay import REPLAY, RecordingClient, ReplayClient, live_run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import Kind
-from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
+from exaid_evals.config.variant import LLMConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError
 
 CLIENTS = Kind(

@@ -15,7 +15,7 @@ from typing import Any
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import ConceptReader, LLMRequest, LLMResponse, PlainClient, Usage
-from exaid_evals.config.summarizer import LatencyConfig, StubLLMConfig, SummarizerConfig
+from exaid_evals.config.variant import LatencyConfig, StubLLMConfig, SummarizerConfig
 
 # A sentence ends at . ? ! before white space and something that opens a sentence. Decimals and most abbreviations
 # have no capital behind them; where one does, a cut too many shortens a quote and does no harm.

@@ -16,8 +16,7 @@ from exaid_evals.config.base import Config, load_config
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig, MetricsConfig
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import load_variants
+from exaid_evals.config.variant import SummarizerConfig, load_variants
 from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.traces.mac.prepare import require_autogen, require_mac
 

@@ -17,7 +17,6 @@ from itertools import zip_longest
 from exaid_evals.concepts import context, negation
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor, Mention
 from exaid_evals.concepts.tokens import JOIN, STOP, Tokenizer, Tokens
-from exaid_evals.factuality.values import read_value
 from exaid_evals.factuality.words import (
     ABBREVIATED,
     CHANGES,
@@ -31,6 +30,7 @@ from exaid_evals.factuality.words import (
     SUPPOSED,
     TIMES,
     content_key,
+    read_value,
 )
 
 NOTHING_WRONG = "#normal"

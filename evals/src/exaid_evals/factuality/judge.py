@@ -19,7 +19,7 @@ from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.completion import json_object
 from exaid_evals.clients.registry import build_client, check_client, equip_client
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import SummarizerConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError, MissingDependencyError
 from exaid_evals.factuality.support import Judged, Verdict
 from exaid_evals.stats.agreement import Interval, bootstrap, kappa

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
 from exaid_evals.clients.stub import NOTHING, split_sentences
 from exaid_evals.concepts.base import Mention
-from exaid_evals.replay.windows import Span
+from exaid_evals.replay.clock import Span
 from exaid_evals.traces.model import Trace
 
 _EMPHASIS = "**"

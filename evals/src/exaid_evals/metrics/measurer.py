@@ -26,11 +26,10 @@ from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import COVERAGE_CURVE, FAILED_RUN, SKIPPED_FAILED_TRACE, CaseMetrics, case_fields
 from exaid_evals.metrics.registry import load_measures
-from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.clock import arrivals, require_within
 from exaid_evals.replay.guard import GuardedExtractor, part
 from exaid_evals.replay.kept_concepts import KeptConcepts
 from exaid_evals.replay.run_log import RunLog, read_run
-from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Trace, read_trace
 
 

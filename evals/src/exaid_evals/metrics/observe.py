@@ -10,9 +10,8 @@ from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, conce
 from exaid_evals.metrics.copied import CopiedText
 from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
 from exaid_evals.metrics.observation import Decision, DecisiveStep, Flush, Observation, Update
-from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.clock import arrivals, texts_of, window_of, window_spans
 from exaid_evals.replay.run_log import RunLog, Summary
-from exaid_evals.replay.windows import texts_of, window_of, window_spans
 from exaid_evals.traces.model import DECISIVE, Trace
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import Signature, sha256_structure
 from exaid_evals.artifacts.ids import together
-from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.ledger import Ledger, Part, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
-from exaid_evals.artifacts.parts import Part
 from exaid_evals.concepts.base import Extractor, held_out
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign

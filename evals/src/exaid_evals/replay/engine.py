@@ -17,10 +17,9 @@ from exaid_evals.middleware.gates import Chunk, Gate, Piece
 from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
 from exaid_evals.middleware.summarizers import SummaryInput
 from exaid_evals.middleware.triggers import DISCARD, SUMMARIZE, TriggerInput
-from exaid_evals.replay.clock import Turn, turns_of
+from exaid_evals.replay.clock import Turn, contiguous, text_between, turns_of, window_turns
 from exaid_evals.replay.guard import checked_chunk, checked_update, checked_verdict, part
 from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision
-from exaid_evals.replay.windows import contiguous, text_between, window_turns
 from exaid_evals.traces.model import Trace
 
 Events = tuple[tuple[GateFlush, ...], tuple[TriggerDecision, ...], tuple[Summary, ...]]

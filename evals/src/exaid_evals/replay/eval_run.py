@@ -11,8 +11,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.clients.base import CallContext, LLMClient, describe
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import Basis, FrozenConfig, PartConfig, VariantConfig
+from exaid_evals.config.variant import Basis, FrozenConfig, PartConfig, SummarizerConfig, VariantConfig
 from exaid_evals.replay.engine import replay
 from exaid_evals.replay.run_log import FAILED, OK, SKIPPED_FAILED_TRACE, RunLog
 from exaid_evals.traces.model import Trace

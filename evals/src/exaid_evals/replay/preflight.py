@@ -17,8 +17,7 @@ from exaid_evals.concepts.registry import read_stop_entities
 from exaid_evals.config.base import Loaded, Problems, joined, load_config
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import VARIANT_ID_PATTERN, VariantConfig, read_variants
+from exaid_evals.config.variant import VARIANT_ID_PATTERN, SummarizerConfig, VariantConfig, read_variants
 from exaid_evals.errors import CaseFailedError, ConfigError, ExaidError, LLMError
 from exaid_evals.replay.eval_run import EvalRun, eval_run, remarks, run_case
 from exaid_evals.replay.stage import Plan, Settings, part_problems, plan_runs

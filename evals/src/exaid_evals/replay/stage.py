@@ -11,17 +11,15 @@ from pathlib import Path
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.cache import known_hashes
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.ledger import Ledger, Part, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
-from exaid_evals.artifacts.parts import Part
 from exaid_evals.clients.base import Budget, Spent
 from exaid_evals.clients.cassette import settle_cassettes
 from exaid_evals.clients.registry import CLIENTS, build_client, check_client
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import SummarizerConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside

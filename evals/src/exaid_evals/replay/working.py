@@ -17,15 +17,14 @@ from exaid_evals.clients.stub import sentences_of
 from exaid_evals.concepts.base import Extractor
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import SummarizerConfig, VariantConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError, ExaidError
 from exaid_evals.execution.local import map_threads
+from exaid_evals.replay.clock import texts_of
 from exaid_evals.replay.eval_run import EvalRun, eval_run, failed_case, run_case
 from exaid_evals.replay.guard import GuardedExtractor
 from exaid_evals.replay.kept_concepts import KeptConcepts
 from exaid_evals.replay.run_log import RunLog, write_run
-from exaid_evals.replay.windows import texts_of
 from exaid_evals.traces.model import Trace, read_trace
 
 _REMEMBERED_TEXTS = 5000

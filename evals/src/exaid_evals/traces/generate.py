@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.ledger import Ledger, Part, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, to_record, write_manifest
-from exaid_evals.artifacts.parts import Part
 from exaid_evals.artifacts.storage import packed, stored_names
 from exaid_evals.cases.base import Case, Chosen
 from exaid_evals.clients.base import Budget, Spent, StoppedError

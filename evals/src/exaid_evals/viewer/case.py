@@ -15,10 +15,9 @@ from exaid_evals.metrics.measurer import Measuring, load_measuring_extractor, re
 from exaid_evals.metrics.measures.coverage import coverage
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import chars_per_second, observe_case, placed
-from exaid_evals.replay.clock import MessageArrival, arrivals
+from exaid_evals.replay.clock import MessageArrival, arrivals, require_within
 from exaid_evals.replay.guard import GuardedExtractor
 from exaid_evals.replay.run_log import RunLog, Summary
-from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Trace, read_trace
 
 AFFIRMED, NEGATED, OF_ANOTHER = 0, 1, 2

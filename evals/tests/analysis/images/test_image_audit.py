@@ -17,8 +17,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from exaid_evals.analysis.images.audit import JOURNAL
+from exaid_evals.analysis.images.files import nearest_leaders
 from exaid_evals.analysis.images.measure import measure_bytes
-from exaid_evals.analysis.images.near import nearest_leaders
 from exaid_evals.analysis.images.quality_filter import ImageQualityFilter
 from exaid_evals.analysis.images.skew import measure_skew
 from exaid_evals.artifacts.jsonl import read_jsonl

@@ -12,9 +12,8 @@ from PIL import Image, ImageDraw
 
 from analysis.images.test_image_documents import page
 from exaid_evals.analysis.images.checks import judge
-from exaid_evals.analysis.images.files import AuditSettings
+from exaid_evals.analysis.images.files import AuditSettings, nearest_leaders
 from exaid_evals.analysis.images.measure import _reads_heif, measure_bytes, measure_image
-from exaid_evals.analysis.images.near import nearest_leaders
 
 SCANS = Path(__file__).resolve().parents[5] / "shared" / "external" / "images" / "scans"
 

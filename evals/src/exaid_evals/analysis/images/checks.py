@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Literal, Protocol
 
-from exaid_evals.analysis.images.files import AuditSettings, ImageFacts
-from exaid_evals.analysis.images.near import nearest_leaders
+from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, nearest_leaders
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 

@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.redaction import Redactor
-from exaid_evals.clients.retry import Clock, PassingError, passes, retry_after_s, with_retries
-from exaid_evals.config.summarizer import RetryConfig
+from exaid_evals.clients.endpoint import Clock, PassingError, passes, retry_after_s, with_retries
+from exaid_evals.config.variant import RetryConfig
 from exaid_evals.errors import ConfigError, DataError, LLMError
 
 KEY, BASE_URL, TIMEOUT, CERTIFICATES = "WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_HTTP_TIMEOUT", "REQUESTS_CA_BUNDLE"

@@ -21,8 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.clients.endpoint import Endpoint
-from exaid_evals.clients.retry import passes, retry_after_s
+from exaid_evals.clients.endpoint import Endpoint, passes, retry_after_s
 from exaid_evals.traces.mac.calls import Reply, Session, Trouble
 from exaid_evals.traces.mac.recording import Deltas
 
