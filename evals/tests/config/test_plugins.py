@@ -67,5 +67,5 @@ def test_a_part_of_an_installed_package_is_found(group: str, tmp_path: Path, mon
         monkeypatch.setattr(part, needed, SimpleNamespace(), raising=False)
     assert kind.others() == ["bare", "theirs"]
     assert kind.find("theirs") is part
-    with pytest.raises(ConfigError, match="lacks|cannot be called"):
+    with pytest.raises(ConfigError, match=r"lacks|cannot be called"):
         kind.find("bare")
