@@ -153,7 +153,7 @@ def test_system_metrics_come_whole_and_get_the_steps_of_their_time() -> None:
         (float(at), float(at)) for at in range(700)
     ]
     (reported,) = history.warnings
-    assert reported == "1 rows of system metrics have no time that a step could be told by; they are left out"
+    assert reported == "1 rows of system metrics have no time that gives their step; they are left out"
 
 
 def test_of_several_samples_of_a_step_the_last_counts_and_the_others_are_reported() -> None:

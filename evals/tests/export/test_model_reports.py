@@ -217,7 +217,7 @@ def test_rates_are_shares_or_undefined(tp: int, tn: int, fp: int, fn: int) -> No
         ({"prediction_accuracy": 153}, "153 is not a share and was left out"),
         ({"prediction_accuracy": 0.9}, "0.53 follows from the confusion matrix"),
         ({"auc_roc": 46.99}, "auc_roc 46.99 lies outside 0 to 1"),
-        ({"auc_roc": "high"}, "auc_roc 'high' is no such number"),
+        ({"auc_roc": "high"}, "auc_roc 'high' is not such a number"),
         ({"confusion_matrix": {"tp": -1, "tn": 1, "fp": 1, "fn": 1}}, "tp is '-1', which is not a count"),
         ({"confusion_matrix": {"tp": 1}}, "tn is missing"),
         ({"confusion_matrix": "none"}, "neither a mapping"),
@@ -264,7 +264,7 @@ def test_a_byte_order_mark_and_nan_are_read(tmp_path: Path) -> None:
     pair(tmp_path, "m", "p", data, "Accuracy: 53,00 %\n".encode("utf-16"))
     run = only(tmp_path)
     assert (run.metrics["auc_roc"], run.metrics["accuracy"]) == (None, 0.53)
-    assert run.warnings == ("m/p: auc_roc 'nan' is no such number and was left out",)
+    assert run.warnings == ("m/p: auc_roc 'nan' is not such a number and was left out",)
 
 
 def test_links_loops_and_locked_folders_stop_nothing(tmp_path: Path) -> None:

@@ -90,9 +90,13 @@ def test_a_merge_refuses_what_is_not_whole(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("part.json", '{"stage":"run-variants","shard":"1/1000000000000","made_from":"x"}', "is no part's mark"),
-        ("part.json", '{"stage":"run-variants","shard":"3/2","made_from":"x"}', "is no part's mark"),
-        ("part.json", "[1]", "is no part's mark"),
+        (
+            "part.json",
+            '{"stage":"run-variants","shard":"1/1000000000000","made_from":"x"}',
+            "is not the mark of a part",
+        ),
+        ("part.json", '{"stage":"run-variants","shard":"3/2","made_from":"x"}', "is not the mark of a part"),
+        ("part.json", "[1]", "is not the mark of a part"),
         ("run-variants.jsonl", '{"name":"no key"}', "has a line without a key"),
     ],
 )

@@ -171,7 +171,7 @@ def test_a_file_of_labels_some_of_several(folder: Path, capsys: pytest.CaptureFi
     for row, said in (
         ("../secret.png,red", "is not a file in"),
         ("red/0.png", "has no label"),
-        ("red/0.png,pink", "1 labels are no class, such as 'pink'"),
+        ("red/0.png,pink", "1 labels are not a class, such as 'pink'"),
     ):
         labels.write_text(f"path,label\nblue/0.png,blue\n{row}\n")
         assert run(["run-eval", *config, "--classes", str(classes)]) == 1

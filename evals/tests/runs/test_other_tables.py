@@ -236,7 +236,7 @@ def test_a_word_in_the_column_of_a_metric_is_a_missing_value(tmp_path: Path) -> 
     assert {key for run in runs for key in run.config} <= {"model", "seed"}
     path.write_text("model;Treffer;accuracy\na;k.A.;0,8\nb;12;0,7\nc;13;0,7\n", "utf-8")
     assert [run.metrics.get("Treffer") for run in read_runs([path]).runs] == [None, 12, 13]
-    assert "perplexity: cells that are no number are left out (1: 'k.A.')" in str(runs[0].warnings)
+    assert "perplexity: cells that are not numbers are left out (1: 'k.A.')" in str(runs[0].warnings)
 
 
 def test_the_page_names_every_file_of_settings_in_the_order_in_which_they_are_asked() -> None:

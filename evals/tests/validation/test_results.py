@@ -29,7 +29,7 @@ METRICS_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     "a case twice": (
         lambda records: records.insert(3, copy.deepcopy(records[2])),
         [
-            (4, "the case case-1002 stands already in line 3"),
+            (4, "the case case-1002 is a duplicate of line 3"),
             (5, "n_failed is 1, and the file has 2"),
         ],
     ),
@@ -198,7 +198,7 @@ COMPARISON_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     ),
     "one pair twice": (
         lambda records: records[1].update(records[0]),
-        [(2, "V0 coverage stands already in line 1")],
+        [(2, "V0 coverage is a duplicate of line 1")],
     ),
     "with itself": (
         put(0, variant_id="V3"),
@@ -350,6 +350,6 @@ def test_a_case_has_one_place_in_its_folder(campaign: Campaign) -> None:
     """The same id in one file or in two of a folder is named, with its first place."""
     write_jsonl(campaign.cases / "more.jsonl", [case_record("case-5"), case_record("case-1001"), case_record("case-5")])
     assert found_in_campaign(campaign) == [
-        ("more.jsonl", 2, "the case case-1001 stands already in cases.jsonl:2"),
-        ("more.jsonl", 3, "the case case-5 stands already in more.jsonl:1"),
+        ("more.jsonl", 2, "the case case-1001 is a duplicate of cases.jsonl:2"),
+        ("more.jsonl", 3, "the case case-5 is a duplicate of more.jsonl:1"),
     ]

@@ -93,7 +93,7 @@ def read_part(campaign: Campaign) -> Part | None:
         record = orjson.loads(read_regular(path, _MOST_BYTES))
         return Part(str(record["stage"]), parse_shard(record["shard"]), str(record["made_from"]))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError("is no part's mark", where=str(path), remedy="make the part again") from None
+        raise DataError("is not the mark of a part", where=str(path), remedy="make the part again") from None
 
 
 def merge(into: Campaign, folders: Sequence[Path]) -> Part:

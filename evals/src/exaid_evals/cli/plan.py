@@ -48,7 +48,7 @@ def _of_traces(stage: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     cases = stage.get("cases")
     if cases is None:
-        yield "cases: cannot be told, see the problems"
+        yield "cases: unknown, see the problems"
         return
     yield f"conversation: {stage['conversation']}"
     yield (
@@ -133,7 +133,7 @@ def _calls(calls: Mapping[str, Any]) -> Iterator[str]:
 def _total(facts: Mapping[str, Any]) -> Iterator[str]:
     total = facts["total"]
     if not total["complete"]:
-        yield "to come: cannot be told before the problems below are mended"
+        yield "to come: unknown until the problems below are solved"
         return
     for level in _LEVELS:
         one = total[level]

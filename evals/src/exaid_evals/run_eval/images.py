@@ -136,7 +136,7 @@ def read_labels(data: DataConfig, split: str) -> Labelled:
     known, n_outputs = _known(data, occurring)
     if unknown := [name for name in occurring if name not in known]:
         raise DataError(
-            f"{len(unknown)} labels are no class, such as {unknown[0]!r}",
+            f"{len(unknown)} labels are not a class, such as {unknown[0]!r}",
             where=str(data.labels or data.folder),
             remedy=f"name them in {data.classes}" if data.classes else "number classes from 0",
         )

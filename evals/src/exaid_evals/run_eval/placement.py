@@ -313,7 +313,7 @@ def _indices(loader: Any) -> NDArray[np.int64] | None:
         asked = [np.fromiter(chain.from_iterable(samplers[0]), dtype=np.int64) for _ in range(2)]
     if not asked or not np.array_equal(asked[0], asked[1]):
         raise ConfigError(
-            "the loader shuffles, so that it cannot be told which examples each process holds",
+            "the loader shuffles, so that it is unknown which examples each process holds",
             where="EvalConfig.loader",
             remedy="make it with shuffle=False, or with DistributedSampler(dataset, shuffle=False); the order changes "
             "no metric",

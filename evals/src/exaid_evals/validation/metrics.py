@@ -59,7 +59,7 @@ class Comparisons:
             self.found(line, f"{record['measure']:.80}: {problem}")
         key = record["variant_id"], record["measure"]
         if key in self._claims:
-            self.found(line, f"{' '.join(key):.120} stands already in line {self._claims[key].line}")
+            self.found(line, f"{' '.join(key):.120} is a duplicate of line {self._claims[key].line}")
         left_out = {one["case_id"]: one["reason"] for one in record["left_out"]}
         claim = Claim(line, *key, record["n"], record["n_zero"], left_out, record["mean_difference"])
         self._of_all_cases(claim)
@@ -252,7 +252,7 @@ class MetricsCheck(FileCheck):
     def _case(self, line: int, record: Record) -> None:
         case_id = record["case_id"]
         if case_id in self._cases:
-            self.found(line, f"the case {case_id} stands already in line {self._cases[case_id]}")
+            self.found(line, f"the case {case_id} is a duplicate of line {self._cases[case_id]}")
         self._cases[case_id] = line
         if record["status"] != "ok":
             self._n_failed += 1

@@ -28,7 +28,7 @@ class CaseCheck(FileCheck):
         place = f"{self.path.name}:{line}"
         earlier = self.surroundings.first_place_of_case(self.path.parent, case_id, place)
         if earlier is not None:
-            self.found(line, f"the case {case_id} stands already in {earlier}", "give each an id of its own")
+            self.found(line, f"the case {case_id} is a duplicate of {earlier}", "give each an id of its own")
 
 
 class ManifestCheck(FileCheck):

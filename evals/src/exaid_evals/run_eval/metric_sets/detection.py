@@ -47,7 +47,7 @@ class DetectionMetrics(Counting):
         for what, images, names in (("outputs", logits, ("scores", "labels")), ("labels", labels, ("labels",))):
             if not isinstance(images, list | tuple) or not all(isinstance(one, Mapping) for one in images):
                 raise DataError(
-                    f"{what} are no list with a mapping for each image",
+                    f"{what} are not a list with a mapping for each image",
                     where=where,
                     remedy=f"give each image boxes and {' and '.join(names)}",
                 )

@@ -207,7 +207,7 @@ def _number(data: Mapping[str, Any], report: Report, *keys: str) -> float | None
         if data.get(key) is not None:
             number = number_in(data[key])
             if number is None or number < 0:
-                report.warnings.append(f"{key} {str(data[key])[:20]!r} is no such number and was left out")
+                report.warnings.append(f"{key} {str(data[key])[:20]!r} is not such a number and was left out")
                 return None
             return number
     return None

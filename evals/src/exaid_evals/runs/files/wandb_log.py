@@ -363,7 +363,7 @@ def system_series(events: Sequence[Row], rows: Sequence[Row], warnings: list[str
         there.update(values)
     lost += sum(not _has(event, TIME) for event in events)
     if lost:
-        warnings.append(f"{lost} rows of system metrics have no time that a step could be told by; they are left out")
+        warnings.append(f"{lost} rows of system metrics have no time that gives their step; they are left out")
     if replaced:
         warnings.append(f"{replaced} values of system metrics fall on a step that has a later one, which counts")
     metrics, prefixed = split_system(series_of(sorted(placed.items())))

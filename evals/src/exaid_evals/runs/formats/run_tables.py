@@ -166,7 +166,7 @@ def _measured(rows: list[Row], path: Path, warnings: list[str]) -> list[Row]:
         if texts and measured and any(isinstance(row.get(name), int | float) for row in rows):
             words[name] = texts
     warnings += [
-        f"{path.name}: {name}: cells that are no number are left out ({len(texts)}: {texts[0][:40]!r})"
+        f"{path.name}: {name}: cells that are not numbers are left out ({len(texts)}: {texts[0][:40]!r})"
         for name, texts in words.items()
     ]
     if not words:
