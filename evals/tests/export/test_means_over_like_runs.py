@@ -10,9 +10,9 @@ from scipy import stats
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import aggregate, best_and_worst
-from exaid_evals.export.sheet import fitted, width_of
+from exaid_evals.export.export_table import fitted, width_of
 from exaid_evals.export.stage import consolidate
-from exaid_evals.export.tables import aggregated_sheet, runs_sheet
+from exaid_evals.export.tables import aggregated_table, runs_table
 from exaid_evals.export.write import summary_record
 from exaid_evals.runs.base import Run
 
@@ -68,8 +68,8 @@ def test_unlike_runs_are_groups(settings: dict[str, list[object]], groups: list[
     assert bool(record["aggregated"]) == (len(groups) == 1)
     if len(groups) > 1:
         assert [one["runs"] for one in record["groups"]] == groups
-        assert "mean ± σ" not in dict(runs_sheet(export, "s").rows)
-        notes = " ".join(aggregated_sheet(export, "s").notes)
+        assert "mean ± σ" not in dict(runs_table(export, "s").rows)
+        notes = " ".join(aggregated_table(export, "s").notes)
         assert f"each of {len(groups)} groups" in notes
 
 
@@ -82,9 +82,9 @@ def test_the_table_of_runs_has_a_mean_over_like_runs_alone(unlike: dict[str, Any
             Run(f"r{at}", form, {"f1": at / 10}, seed=None if trial else at, trial=str(at) if trial else None)
             for at in range(3)
         ]
-        sheet = runs_sheet(consolidate(runs, "f1", better="higher"), "s")
+        sheet = runs_table(consolidate(runs, "f1", better="higher"), "s")
         assert ("no mean is taken" in sheet.notes[0]) == ("mean ± σ" not in dict(sheet.rows))
-        assert ("mean ± σ" in aggregated_sheet(consolidate(runs, "f1", better="higher"), "s").columns) == (
+        assert ("mean ± σ" in aggregated_table(consolidate(runs, "f1", better="higher"), "s").columns) == (
             "mean ± σ" in dict(sheet.rows)
         )
         return "mean ± σ" in dict(sheet.rows)
@@ -115,7 +115,7 @@ def test_wide_tables_stand_in_panels() -> None:
     """No panel is wider than the text of a page, by widths that are rather too large; no column is lost."""
     names = [f"a_rather_long_metric_{at}" for at in range(14)]
     runs = [Run(f"run/with/a/long/name/{at}" * 3, "csv", dict.fromkeys(names, 0.123456), seed=at) for at in range(3)]
-    table = fitted(runs_sheet(consolidate(runs), "s").table())
+    table = fitted(runs_table(consolidate(runs), "s").table())
     assert len(table.panels) > 1
     assert sorted(index for _, columns in table.panels for index in columns) == list(range(len(table.columns)))
     for _, columns in table.panels:

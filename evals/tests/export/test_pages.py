@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.cli.main import run as cli
-from exaid_evals.export.sheet import fitted
+from exaid_evals.export.export_table import fitted
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.formats import latex

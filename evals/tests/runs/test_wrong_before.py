@@ -124,12 +124,12 @@ def test_classes_that_are_numbered_from_one_are_matched(tmp_path: Path) -> None:
 def test_classes_that_cannot_be_matched_have_no_items(tmp_path: Path) -> None:
     """Where values disagree nothing says which class is which."""
     from exaid_evals.export.stage import consolidate
-    from exaid_evals.export.tables import class_sheet
+    from exaid_evals.export.tables import class_table
 
     text = shifted(3)
     wrong = {name: {"precision": 0.1, "recall": 0.1} for name in ("1", "2", "3", "4")}
     runs = runs_of(write_run(tmp_path / "r", metrics={"classification_report": wrong}, predictions=text))
-    table = class_sheet(consolidate(runs), "s")
+    table = class_table(consolidate(runs), "s")
     assert table is not None
     assert {values[-1] for _, values in table.rows} == {None}
 

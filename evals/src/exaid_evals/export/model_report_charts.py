@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exaid_evals.artifacts.redaction import printable
-from exaid_evals.export.sheet import cell
+from exaid_evals.export.export_table import cell
 from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, PAGE_IN, LineStyle, font_path, new_canvas
 from exaid_evals.report.figures.labels import beside
 from exaid_evals.report.formats.csv_table import write_csv

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.export.export_table import cell, forms
 from exaid_evals.export.model_report_charts import ACCURACY, LATENCY, Chart, ReportRow, row_of, shown
-from exaid_evals.export.sheet import cell, forms
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, Canvas, new_canvas, style, to_pdf, to_png

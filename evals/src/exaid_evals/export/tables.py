@@ -14,8 +14,8 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.aggregate import Aggregate, aggregate_classes
+from exaid_evals.export.export_table import ExportTable, Value, cell, displayed, records_of, undefined_note
 from exaid_evals.export.grouping import FOLD, SEED, TRIAL, Group, compared
-from exaid_evals.export.sheet import Sheet, Value, cell, displayed, records_of, undefined_note
 from exaid_evals.export.stage import Export
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run
@@ -72,7 +72,7 @@ def _of_training(run: Run, name: str) -> int | None:
     return value
 
 
-def runs_sheet(export: Export, signature: str) -> Sheet:
+def runs_table(export: Export, signature: str) -> ExportTable:
     """Return the table of runs to read: what distinguishes them, and the metrics that readers look for first."""
     identity = [name for name in _IDENTITY[:3] if any(getattr(run, name) is not None for run in export.runs)]
     metrics = shown_metrics(export)
@@ -96,7 +96,7 @@ def runs_sheet(export: Export, signature: str) -> Sheet:
         notes.append(f"Tied for the best {shown(export.primary_metric or '')}: {first_few(tied, _TIED_AT_MOST)}.")
     notes += undefined_note({name: export.aggregated[name] for name in metrics}, shown=shown) if like else ()
     notes += [f"{n_left_out} further metrics stand in {RUNS_CSV}."] if n_left_out else []
-    return Sheet(
+    return ExportTable(
         RUNS,
         "Metrics per run",
         "Run",
@@ -121,7 +121,7 @@ def shown_metrics(export: Export) -> list[str]:
     return list(dict.fromkeys(name for name in wanted if name in export.aggregated))[:_SHOWN_METRICS]
 
 
-def aggregated_sheet(export: Export, signature: str) -> Sheet:
+def aggregated_table(export: Export, signature: str) -> ExportTable:
     """Return mean ± σ over runs: a row a metric, and of each group of runs where they are of several kinds.
 
     Of the trials of a search, or reports of models, it has the range alone.
@@ -153,7 +153,7 @@ def aggregated_sheet(export: Export, signature: str) -> Sheet:
         columns = ("Min", "Max", "n", "Missing")
         rows = tuple((name, (*values[1:3], *values[5:])) for name, values in rows)
         notes = (f"Over n = {len(export.runs)} {over}, which differ in more than seed or fold: no mean is taken.",)
-    return Sheet(
+    return ExportTable(
         AGGREGATED,
         f"Metrics over {over}",
         "Metric",
@@ -178,7 +178,7 @@ def _labels(groups: Iterable[tuple[str, Mapping[str, Aggregate]]], shown: Callab
     return {_row_name(name, one): _row_name(name, shown(one)) for name, aggregated in groups for one in aggregated}
 
 
-def class_sheet(export: Export, signature: str) -> Sheet | None:
+def class_table(export: Export, signature: str) -> ExportTable | None:
     """Return mean ± σ of each class over runs; None where no run has metrics per class."""
     if not export.per_class:
         return None
@@ -198,7 +198,7 @@ def class_sheet(export: Export, signature: str) -> Sheet | None:
     of_each = f", those of each of {len(export.groups)} groups together" if several else ""
     notes = (f"Mean ± σ over {n} runs{of_each}; {_POPULATION} Items are those of all its runs.",)
     title, columns = "Metrics per class over runs", (*metrics, "items")
-    return Sheet(CLASSES, title, "Class", columns, tuple(rows), notes, signature, stub=export.stub)
+    return ExportTable(CLASSES, title, "Class", columns, tuple(rows), notes, signature, stub=export.stub)
 
 
 def _items(runs: Sequence[Run], of: str) -> int | None:
@@ -236,7 +236,7 @@ def _record(export: Export, signature: str, kind: str) -> dict[str, Any]:
     return {**header("exaid.export"), "record_type": kind, "signature": signature, "stub": export.stub}
 
 
-def cv_sheet(export: Export, signature: str) -> Sheet:
+def cv_table(export: Export, signature: str) -> ExportTable:
     """Return the table: a row per cross-validation and metric."""
     several = len(export.folds) > 1
     groups = [(group.name if several else "", group) for group in export.folds]
@@ -257,7 +257,7 @@ def cv_sheet(export: Export, signature: str) -> Sheet:
     columns = ("mean ± σ", "Min", "Max", "Range", "Folds", "n", "Missing")
     title = "Cross-validation" if several else f"Cross-validation of {export.folds[0].name}"
     labels = _labels([(called, group.aggregated) for called, group in groups], displayed(export.runs))
-    return Sheet(CV, title, "Metric", columns, rows, notes, signature, stub=export.stub, labels=labels)
+    return ExportTable(CV, title, "Metric", columns, rows, notes, signature, stub=export.stub, labels=labels)
 
 
 def _range(one: Aggregate) -> float | None:
@@ -289,7 +289,7 @@ def hpo_record(export: Export, signature: str) -> dict[str, Any]:
     }
 
 
-def hpo_sheet(export: Export, signature: str) -> Sheet:
+def hpo_table(export: Export, signature: str) -> ExportTable:
     """Return the table: a row per trial, best first; trials without the primary metric come last, without a rank.
 
     Hyper-parameters that vary stand beside the metrics.
@@ -322,7 +322,7 @@ def hpo_sheet(export: Export, signature: str) -> Sheet:
     columns = ("rank", *(("group",) if several else ()), "trial", *keys, *metrics)
     # Keys and metrics may bear one name.
     columns = tuple(f"metric.{name}" if name in columns[:index] else name for index, name in enumerate(columns))
-    return Sheet(
+    return ExportTable(
         HPO,
         "Trials",
         "Run",

@@ -25,7 +25,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.export import tables
 from exaid_evals.export.aggregate import Ranked
 from exaid_evals.export.cache import record_text
-from exaid_evals.export.sheet import forms, records_of
+from exaid_evals.export.export_table import forms, records_of
 from exaid_evals.export.stage import Export
 from exaid_evals.files import lies_in
 from exaid_evals.report.base import Table
@@ -144,21 +144,21 @@ def _common(export: Export, texts: Mapping[str, str]) -> dict[str, bytes]:
     runs_csv = tables.runs_csv(export)
     signature = signature_of(export, runs_csv)
     files = {**summary_files(export, signature, texts), tables.RUNS_CSV: runs_csv.encode()}
-    sheets = [tables.aggregated_sheet(export, signature), tables.class_sheet(export, signature)]
+    made = [tables.aggregated_table(export, signature), tables.class_table(export, signature)]
     # A campaign has hundreds of metrics; its own tables show them.
     if any(run.format != CampaignFormat.name for run in export.runs):
-        files |= tables.runs_sheet(export, signature).files(csv=False)
+        files |= tables.runs_table(export, signature).files(csv=False)
     records = {}
     if export.folds:
         records[tables.CV] = tables.cv_record(export, signature)
-        sheets.append(tables.cv_sheet(export, signature))
+        made.append(tables.cv_table(export, signature))
     if export.trials:
         records[tables.HPO] = tables.hpo_record(export, signature)
-        sheets.append(tables.hpo_sheet(export, signature))
+        made.append(tables.hpo_table(export, signature))
     for name, record in records.items():
         files[f"{name}.json"] = canonical_bytes(record) + b"\n"
-    for sheet in sheets:
-        files |= sheet.files() if sheet is not None else {}
+    for one in made:
+        files |= one.files() if one is not None else {}
     return files
 
 

@@ -15,7 +15,7 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval.files import files_of, prediction_rows, write_json
 from exaid_evals.run_eval.images import open_image
-from exaid_evals.run_eval.page import sheet
+from exaid_evals.run_eval.page import drawn_sheet
 from exaid_evals.stats.descriptive import holm
 from exaid_evals.stats.paired import mcnemar_p
 
@@ -277,5 +277,5 @@ def contact_sheet(path: Path, comparison: Comparison, images: Path) -> int:
         said = [(f"{who} {what}", "darkgreen" if what == true else "darkred") for who, what in answers]
         cells.append((open_image(images / name), (name, f"is {true}", *said)))
     if cells:
-        write_bytes(path, sheet(cells))
+        write_bytes(path, drawn_sheet(cells))
     return len(cells)

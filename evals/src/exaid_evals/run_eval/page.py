@@ -217,7 +217,9 @@ def _worst(path: Path, show: Show) -> list[Block]:
     table = Grid(
         [["example", *[""] * (width - 1)], *(row + [""] * (width - len(row)) for row in texts)] if texts else []
     )
-    drawn = [Pictures([Picture("The examples on which the model is most wrong", "", sheet(cells))])] if cells else []
+    drawn = (
+        [Pictures([Picture("The examples on which the model is most wrong", "", drawn_sheet(cells))])] if cells else []
+    )
     return [*drawn, *([table] if texts else [])]
 
 
@@ -288,7 +290,7 @@ def _with_boxes(image: Any, boxes: Sequence[tuple[str, list[float]]]) -> Any:
     return image
 
 
-def sheet(cells: Sequence[tuple[Any, Sequence[str]]]) -> bytes:
+def drawn_sheet(cells: Sequence[tuple[Any, Sequence[str]]]) -> bytes:
     """Return images of PIL side by side, with lines of text under each, as PNG.
 
     A line may be a pair of text and colour.

@@ -59,7 +59,7 @@ Value = str | int | float | bool | None | Aggregate
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ExportTable:
     """A table.
 
     Attributes:
@@ -93,7 +93,7 @@ class Sheet:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def files(self, *, csv: bool = True) -> dict[str, bytes]:
-        """Return the sheet in every form, CSV among them unless it is made elsewhere: file name → content."""
+        """Return the table in every form, CSV among them unless it is made elsewhere: file name → content."""
         made = forms(self.table(), self.warnings)
         if csv:  # of an aggregate it has every statistic, which a table of the report does not hold
             made["csv"] = self.csv()
@@ -102,7 +102,7 @@ class Sheet:
         return {f"{self.name}.{suffix}": text.encode() for suffix, text in made.items()}
 
     def csv(self) -> str:
-        """Return the sheet as CSV: every number, and of an aggregate every statistic in a column of its own."""
+        """Return the table as CSV: every number, and of an aggregate every statistic in a column of its own."""
         spread = {
             index
             for index in range(len(self.columns))
@@ -123,7 +123,7 @@ class Sheet:
         return csv_table.write_csv([str(cell(name)) for name in [*header, "stub", "signature"]], lines)
 
     def table(self) -> Table:
-        """Return the sheet as a table of the report, cut to what a page can show, which a note says."""
+        """Return the table as a table of the report, cut to what a page can show, which a note says."""
         indices = [index for index, name in enumerate(self.columns) if not self.shown or name in self.shown]
         kinds = {index: _kind([row[index] for _, row in self.rows]) for index in indices}
         columns = tuple(
