@@ -70,6 +70,10 @@ class DataError(ExaidError):
     """The data failed a check: malformed, tampered with, missing, or not what was frozen."""
 
 
+class UnknownFormatError(DataError):
+    """Nothing of a known format lies in a place."""
+
+
 class SchemaVersionError(DataError):
     """A record names a schema, or a version of one, that this release does not read."""
 

@@ -260,3 +260,23 @@ def test_a_campaign_in_which_cases_failed_is_made_again_too(capsys: pytest.Captu
     assert run(["run-variants", "--stub", *common]) == 3
     status, lines = verify(capsys, "--stages", "02", *common)
     assert (status, lines[-1].endswith("all the same")) == (0, True), lines
+
+
+def test_variants_of_several_folders_are_found(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Shipped and own variants, run by a call each, are made again; one whose file is gone, as it was noted."""
+    campaign = freeze(tmp_path / "data", [conversation("Fever.")])
+    variants = tmp_path / "variants"
+    variants.mkdir()
+    (variants / "Own.yaml").write_text(
+        "variant_id: Own\ngate: {kind: message}\ntrigger: {kind: always}\n"
+        "summarizer: {kind: 'own_parts:Copies'}\nhistory_k: 0\n",
+        encoding="utf-8",
+    )
+    common = ("--data-dir", str(campaign.root), "--jobs", "1")
+    own = ("--variants-dir", str(variants))
+    assert run(["run-variants", "V0", "--stub", *common]) == 0
+    assert run(["run-variants", "--stub", *own, *common]) == 0
+    for given in ((*own, *common), common):
+        status, lines = verify(capsys, "--stages", "02", *given)
+        assert (status, lines[-1].endswith("all the same")) == (0, True), lines
+    assert any(line.startswith("Own: no Own.yaml in ") for line in lines)

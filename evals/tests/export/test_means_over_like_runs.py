@@ -73,6 +73,37 @@ def test_unlike_runs_are_groups(settings: dict[str, list[object]], groups: list[
         assert f"each of {len(groups)} groups" in notes
 
 
+def test_a_comparison_of_models_is_no_drift() -> None:
+    """As many runs of each model are compared on purpose, with whatever goes with a model; one odd run is not."""
+
+    def drift(**settings: list[object]) -> list[str]:
+        warnings = consolidate(runs_with(**settings)).warnings
+        return [line.partition(":")[2].split()[0] for line in warnings if line.startswith("configuration drift")]
+
+    planned: dict[str, list[object]] = {"backbone": ["a", "a", "b", "b"], "layers": [2, 2, 9, 9]}
+    assert drift(**planned) == []
+    assert drift(**planned, note=["x", "x", "x", "y"]) == ["note"]
+    assert drift(backbone=["a", "a", "a", "b"], layers=[2, 2, 2, 9]) == ["backbone", "layers"]
+
+
+def test_no_mean_over_trials_stands_anywhere() -> None:
+    """A search has the best of its trials; a mean over them estimates nothing."""
+    trials = [Run(f"t{at}", "optuna", {"value": float(at)}, trial=str(at), default_primary="value") for at in range(3)]
+    record = summary_record(consolidate(trials, better="higher"), "s")
+    assert (record["aggregated"], record["best_run"]["run"]) == ({}, "t2")
+
+
+def test_better_alone_has_an_effect_or_says_why_not() -> None:
+    """It ranks by the only metric there is; of several, one must be named."""
+    runs = [Run(f"r{at}", "csv", {"speed": float(at)}, trial=str(at)) for at in range(3)]
+    best = consolidate(runs, better="lower").best
+    assert best is not None
+    assert best.run == "r0"
+    several = [Run(run.name, "csv", {**run.metrics, "size": 1.0}, trial=run.trial) for run in runs]
+    with pytest.raises(ConfigError, match="--primary-metric: there are size, speed"):
+        consolidate(several, better="lower")
+
+
 @pytest.mark.parametrize("unlike", [{"form": "optuna", "trial": True}, {"form": "model_reports", "trial": False}])
 def test_the_table_of_runs_has_a_mean_over_like_runs_alone(unlike: dict[str, Any]) -> None:
     """Seeds have one; the trials of a search, and reports of models, have none."""
@@ -127,3 +158,24 @@ def test_wide_tables_stand_in_panels() -> None:
             for at in columns
         )
         assert width <= 345 or len(columns) == 1
+
+
+def test_most_runs_say_what_ranks_them() -> None:
+    """The parent of a search logs what none of its trials does, and does not rank them by that."""
+    runs = [Run("parent", "mlflow", {"best_rmse": 0.1}, default_primary="best_rmse")]
+    runs += [Run(f"t{at}", "mlflow", {"rmse": at / 10}, default_primary="rmse") for at in range(2)]
+    assert consolidate(runs).primary_metric == "rmse"
+
+
+def test_the_headline_is_of_the_data_that_ranks(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
+    """Keras' `accuracy` is the training's: where `val_accuracy` ranks, that is shown."""
+    from exaid_evals.cli.main import run
+
+    for seed in range(2):
+        (tmp_path / f"r{seed}").mkdir()
+        text = f"epoch,accuracy,loss,val_accuracy,val_loss\n0,0.9,1,0.5,1\n1,0.95,0.5,0.6{seed},0.9\n"
+        (tmp_path / f"r{seed}" / "training.log").write_text(text, encoding="utf-8")
+    assert run(["export", "--runs", str(tmp_path / "r*"), "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "val_accuracy 0.605 ±" in out
+    assert "\naccuracy " not in out

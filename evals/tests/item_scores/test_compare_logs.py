@@ -82,6 +82,17 @@ def test_one_log_holds_both_sides(tmp_path: Path) -> None:
     assert found["comparisons"][0]["difference"] == 0.4
 
 
+def test_what_restates_another_metric_is_tested_once(tmp_path: Path) -> None:
+    """Of promptfoo `score` decides `pass`: Holm counts one of them, and `score` is compared where it is asked for."""
+    path = promptfoo_output(tmp_path / "out.json", one=A, two=B)
+    sides = ("--system-a", "one", "--system-b", "two")
+    found = record(path, path, *sides)
+    assert [one["metric"] for one in found["comparisons"]] == ["pass", "tone"]
+    assert any("only where --metric names it" in warning for warning in found["warnings"])
+    [score] = record(path, path, *sides, "--metric", "score")["comparisons"]
+    assert score["difference"] == pytest.approx(0.4 * 0.75)
+
+
 def test_epochs_of_an_item_are_no_independent_answers(tmp_path: Path) -> None:
     """Three equal epochs of each item widen no evidence: p is that of the items alone; `none` would count them."""
     one, two = inspect_log(tmp_path / "a.eval", A, epochs=3), inspect_log(tmp_path / "b.json", B, epochs=3)

@@ -246,3 +246,15 @@ def test_warnings_do_not_grow_with_the_looks(tmp_path: Path) -> None:
         append(path, json.dumps({"step": step, "train_loss": 1.0, "note": "abc"}) + "\n")
         one.poll()
     assert list(one.warnings) == ["log.jsonl: note: values that are not numbers are left out (30 times)"]
+
+
+def test_thousands_are_read_as_in_the_analysis(tmp_path: Path) -> None:
+    """In a file of decimal commas `1.234` is a thousand and more, unless its column has decimal points."""
+    path = tmp_path / "log.csv"
+    path.write_text("step;loss;perplexity;score\n0;0,5;1.234;0.5\n1;0,4;1.100;1.234\n", encoding="utf-8")
+    one = follower(path)
+    rows = [*one.poll(), *one.finish()]
+    assert [row.metrics for row in rows] == [
+        {"loss": 0.5, "perplexity": 1234, "score": 0.5},
+        {"loss": 0.4, "perplexity": 1100, "score": 1.234},
+    ]

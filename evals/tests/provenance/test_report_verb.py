@@ -107,6 +107,21 @@ def test_an_edited_figure_is_found_by_report_alone(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
+def test_an_edited_page_is_found(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """The page of `view` is held against what was written; `view` mends it, and one that was removed is no fault."""
+    page = spoilt.root / "report.html"
+    assert run(["view", "--data-dir", str(spoilt.root), "--jobs", "1"]) == 0
+    assert check(capsys, spoilt)[0] == 0
+    page.write_text(page.read_text(encoding="utf-8").replace("<body", "<body hidden", 1), encoding="utf-8")
+    for verb, more in (("tables", ("--check",)), ("verify", ("--as-is", "--against", str(spoilt.root)))):
+        assert run([verb, *more, "--data-dir", str(spoilt.root)]) == 1
+        assert "report.html: changed since it was written; run `exaid-evals view" in capsys.readouterr().out
+    assert run(["view", "--data-dir", str(spoilt.root), "--jobs", "1"]) == 0
+    assert check(capsys, spoilt)[0] == 0
+    page.unlink()
+    assert check(capsys, spoilt)[0] == 0
+
+
 def test_report_writes_again_what_was_there(spoilt: Campaign) -> None:
     """From the metrics alone the same bytes come again."""
     before = contents(spoilt)

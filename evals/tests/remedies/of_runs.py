@@ -147,6 +147,12 @@ FORMATS = [
         files={"run/metrics.csv": HISTORY},
     ),
     Row(
+        "name it with --primary-metric: there are {}",
+        f"{EXPORT} --better lower",
+        f"{EXPORT} --better lower --primary-metric odd",
+        files={"run/metrics.csv": "step,odd,even\n1,2,3\n2,3,4\n"},
+    ),
+    Row(
         "say it with --better higher or --better lower",
         f"{EXPORT} --primary-metric odd",
         f"{EXPORT} --primary-metric odd --better higher",

@@ -230,3 +230,12 @@ def test_odd_cells_are_undefined_and_reported(tmp_path: Path) -> None:
     [run] = read(make(tmp_path / "r", {"metrics.csv": text}))[1].values()
     assert (run.metrics["loss"], run.metrics["f1"], run.metrics["scale"]) == (None, 0.6, 1e300)
     assert any("loss" in line for line in run.warnings)
+
+
+@pytest.mark.parametrize(
+    ("columns", "form"), [("epoch,loss", "csv"), ("epoch,loss,val_loss", "csv"), ("epoch,accuracy,loss", "keras")]
+)
+def test_only_an_order_that_nobody_else_writes_is_kerass(tmp_path: Path, columns: str, form: str) -> None:
+    """A table of an epoch and losses may be anybody's."""
+    rows = "".join(f"{at},{','.join(['0.5'] * columns.count(','))}\n" for at in range(2))
+    assert read(make(tmp_path / "r", {"history.csv": f"{columns}\n{rows}"}))[0] == form

@@ -256,3 +256,11 @@ def test_a_file_of_settings_is_read_by_its_name_alone(tmp_path: Path) -> None:
     assert read_runs([path]).runs[0].config == {}
     (tmp_path / "config.json").write_text('{"lr": 0.2}', "utf-8")
     assert read_runs([path]).runs[0].config == {"lr": 0.2}
+
+
+def test_places_in_an_order_are_no_metrics(tmp_path: Path) -> None:
+    """A leaderboard's `fit_order` and `stack_level`, as AutoGluon writes them, are not what models are measured by."""
+    path = tmp_path / "leaderboard.csv"
+    path.write_text("model,score_test,fit_order,stack_level\na,0.8,4,1\nb,0.9,12,2\n", "utf-8")
+    runs = read_runs([path]).runs
+    assert [set(run.metrics) for run in runs] == [{"score_test"}, {"score_test"}]

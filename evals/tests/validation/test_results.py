@@ -287,6 +287,11 @@ def test_comparisons_of_metrics_that_have_changed_are_named(comparisons: tuple[C
     assert found_in(campaign.comparisons_file) == []
     write_jsonl(campaign.metrics_file("V0"), metrics_records("V0", cases=case_ids(2)))
     assert found_in(campaign.comparisons_file) == [(1, "older than V0.metrics.jsonl beside it")]
+    campaign.metrics_file("V0").unlink()
+    assert found_in(campaign.comparisons_file) == []
+    campaign.runs.mkdir()
+    gone = [what for _, what in found_in(campaign.comparisons_file)]
+    assert gone == [f"made from V{number}.metrics.jsonl, which is not beside it" for number in (0, 1)]
 
 
 def test_a_comparison_has_a_place_in_its_own_file_only(comparisons: tuple[Campaign, list[Any]]) -> None:

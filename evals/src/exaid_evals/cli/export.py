@@ -63,8 +63,8 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
     for name, members in groups[:_NAMED_AT_MOST]:
         yield f"{name}: {len(members)} run{'' if len(members) == 1 else 's'}"
         ends = (
-            best_and_worst(members, export.primary_metric, lower=bool(export.lower))
-            if export.primary_metric
+            best_and_worst(members, export.primary_metric, lower=export.lower)
+            if export.primary_metric and export.lower is not None
             else (None, None)
         )
         for line in (*_headline(aggregate_all(members), primary), *_ranking(members, export.primary_metric, *ends)):
@@ -76,12 +76,21 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
 
 def _headline(aggregated: Mapping[str, Aggregate], primary: str | None) -> Iterator[str]:
     """Yield the usual metrics; of runs that have none of them the one that ranks such runs."""
-    known = [name for name in _HEADLINE if name in aggregated] or ([primary] if primary else [])
+    known = [name for name in _HEADLINE if name in aggregated and not _is_of_training(name, primary)]
+    known = known or ([primary] if primary else [])
     for name in known:
         one = aggregated.get(name)
         if one is not None and one.mean is not None:
             spread = f" ± {_decimals(one.std or 0.0, 3)} (n = {one.n})" if one.n > 1 else ""
             yield f"{name:<9} {_decimals(one.mean, 3 if spread else 4)}{spread}"
+
+
+def _is_of_training(name: str, primary: str | None) -> bool:
+    """Return whether the runs are ranked by the same metric on validation data, which this one is not of."""
+    from exaid_evals.runs.metric_names import is_validation, metric_named
+
+    same = primary is not None and metric_named(primary) is metric_named(name)
+    return primary is not None and same and is_validation(primary) and not is_validation(name)
 
 
 def _decimals(value: float, n: int) -> str:

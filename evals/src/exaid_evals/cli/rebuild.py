@@ -6,11 +6,15 @@ import contextlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.cli.display import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import REPLAY
@@ -28,11 +32,17 @@ _PASSED_BY_REPLAY = ("openai", REPLAY)
 
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
-    """What stages 01 to 03 are asked to do, but for the folder."""
+    """What stages 01 to 03 are asked to do, but for the folder.
+
+    Attributes:
+        traces, runs, metrics: the requests.
+        variants: id → its file's content, where no one folder holds all of them.
+    """
 
     traces: TracesRequest
     runs: RunsRequest
     metrics: MetricsRequest
+    variants: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -92,7 +102,32 @@ def build_spec_of(campaign: Campaign, request: VerifyRequest) -> BuildSpec:
         request.derive(TracesRequest, cases=generation.ordered_case_list, **live, **chosen, sources=sources),
         request.derive(RunsRequest, variants=tuple(variants), **answers),
         request.derive(MetricsRequest, variants=(), against=None),
+        _definitions(campaign, request, variants),
     )
+
+
+def _definitions(campaign: Campaign, request: VerifyRequest, variants: Sequence[str]) -> dict[str, bytes]:
+    """Return the variants' files, from wherever they are; none where the request's own folder holds all of them.
+
+    Variants may have come out of several folders, a call each. What no folder holds is taken as `run-variants` noted
+    it, and said: a later edit of its file cannot be noticed then.
+    """
+    from exaid_evals.verification.expected import noted_configuration
+
+    folders = dict.fromkeys((request.derive(RunsRequest).variants_folder, request.configs / "variants"))
+    places = {name: [folder / f"{name}.yaml" for folder in folders] for name in variants}
+    if all(paths[0].is_file() for paths in places.values()):
+        return {}
+    noted = noted_configuration(campaign).get("02", {})
+    found = {}
+    for name, paths in places.items():
+        there = next((path for path in paths if path.is_file()), None)
+        if there is not None:
+            found[name] = there.read_bytes()
+        elif f"variants/{name}.yaml" in noted:  # JSON is YAML
+            found[name] = canonical_bytes(noted[f"variants/{name}.yaml"])
+            click.echo(f"{name}: no {name}.yaml in {shown(paths[0].parent)}; taken as its run logs were made")
+    return found
 
 
 def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given: Campaign | None) -> None:
@@ -142,7 +177,11 @@ def _run_variants(again: Campaign, spec: BuildSpec) -> None:
     from exaid_evals.cli.stages import run_runs
 
     # Cases that fail are said on stderr, and their run logs say it too: whether they did so before is compared.
-    run_runs(spec.runs.change(data_dir=again.root))
+    folder = {}
+    for name, content in spec.variants.items():
+        folder = {"variants_dir": again.root / "variants"}
+        write_bytes(again.root / "variants" / f"{name}.yaml", content)
+    run_runs(spec.runs.change(data_dir=again.root, **folder))
 
 
 def _compute_metrics(again: Campaign, spec: BuildSpec) -> None:

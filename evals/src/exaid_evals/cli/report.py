@@ -60,7 +60,7 @@ def _run(request: ReportRequest, name: str, *, with_figures: bool) -> int:
 
 
 def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], folders: Sequence[Path]) -> int:
-    from exaid_evals.provenance.reported import defects, files_below, with_copies, with_export
+    from exaid_evals.provenance.reported import changed_pages, defects, files_below, with_copies, with_export
 
     here = files_below(campaign, *folders)
     if not stale:  # stale metrics are not exported, so there is nothing to hold the export against
@@ -81,9 +81,12 @@ def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], f
         click.echo(f"{len(found)} of {len(wanted.files)} files are not what the metrics give; run {remedy}{extra}")
     if stale:
         click.echo(f"the metrics are stale; run {campaign.call('compute-metrics')}")
+    pages = changed_pages(campaign)
+    for page in pages:
+        click.echo(f"{shown(page)}: changed since it was written; run {campaign.call('view')}")
     if not found and not stale:
         click.echo(f"{len(wanted.files)} files are what the metrics give")
-    return 1 if found or stale else 0
+    return 1 if found or stale or pages else 0
 
 
 def _remedies(campaign: Campaign, verb: str, folders: set[str]) -> Iterator[str]:

@@ -114,8 +114,20 @@ def run(request: VerifyRequest) -> int:
     there is none, the default stub campaign is made and compared with evals/expected.
 
     A difference is named by file, record and field with both values, and settings that changed are named first.
-    Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it.
+    Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it. So does a
+    page of `view` that was changed since it was written.
     """
+    status = _verify(request)
+    if not request.write_expected:
+        from exaid_evals.provenance.reported import changed_pages
+
+        for page in changed_pages(request.campaign):
+            click.echo(f"{shown(page)}: changed since it was written; run {request.campaign.call('view')}")
+            status = max(status, 1)
+    return status
+
+
+def _verify(request: VerifyRequest) -> int:
     from exaid_evals.artifacts.storage import packed
     from exaid_evals.verification.expected import is_expected
 

@@ -18,6 +18,7 @@ from exaid_evals.export.grouping import (
     comparable,
     compared,
     held_together,
+    of_one_model,
     searched_by,
 )
 from exaid_evals.runs.base import Predictions, Run
@@ -54,7 +55,8 @@ def diagnose(
         groups = held_together(samples)
         between += _pooled(groups)
         for members in groups.values():
-            between += _drift(members, by)
+            for alike in of_one_model(members):
+                between += _drift(alike, by)
         for name, members in comparable(samples, by):
             whole = aggregated if len(members) == len(runs) else aggregate_all(members)
             between += [f"{name}: {line}" if name else line for line in _wide(whole)]
@@ -143,12 +145,19 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
             continue
         held = {run.name: compared(run.config[key]) if key in run.config else "absent" for run in configured}
         groups = grouped(configured, lambda run, held=held: held[run.name])  # type: ignore[misc]
-        if len(groups) > 1:
+        if len(groups) > 1 and not _is_planned(list(groups.values())):
             lines.append(
                 f"configuration drift: {key} is {_listed(groups)}: runs that should differ in {by} alone differ in "
                 f"it; look at {where}"
             )
     return lines
+
+
+def _is_planned(groups: Sequence[Sequence[Run]]) -> bool:
+    """Return whether each value of a setting was tried with the same seeds and folds, several of them."""
+    tried = [sorted((run.seed, run.fold) for run in members if run.seed is not None) for members in groups]
+    whole = all(len(one) == len(members) for one, members in zip(tried, groups, strict=True))
+    return whole and len(tried[0]) > 1 and all(one == tried[0] for one in tried)
 
 
 def _all_alike(values: Sequence[object]) -> bool:

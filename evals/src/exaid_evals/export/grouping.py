@@ -171,14 +171,14 @@ def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
     found = []
     for key, members in groups.items():
         group = (members[0].group or "") if key[0] is not None else ""
-        words = [group, *(str(key[at]) for at in varying if at < len(key) and key[at] not in ("", group))]
+        words = dict.fromkeys([group, *(str(key[at]) for at in varying if at < len(key))])
         found.append((" ".join(part for part in words if part) or "others", members))
     return _distinct(found)
 
 
 def _identity(run: Run) -> tuple[str, ...]:
     """Return what a run is of, as its format or its tracker says."""
-    return (_model_of(run), *(str(run.attributes.get(key) or "") for key in _KEPT_APART))
+    return (model_of(run), *(str(run.attributes.get(key) or "") for key in _KEPT_APART))
 
 
 def _said(run: Run, key: str) -> str:
@@ -213,7 +213,17 @@ def searched_by(runs: Sequence[Run]) -> set[str]:
     return {key for key, held in values.items() if len(set(held)) == len(runs) and all(map(_NUMBER.fullmatch, held))}
 
 
-def _model_of(run: Run) -> str:
+def of_one_model(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs of each model where models are compared on purpose, else all of them together.
+
+    One run of another model among several of one is no comparison: it may be there by mistake.
+    """
+    models = list(grouped(runs, model_of).values())
+    sizes = {len(members) for members in models}
+    return [list(runs)] if 1 in sizes and len(sizes) > 1 else models
+
+
+def model_of(run: Run) -> str:
     """Return what model a run is of, as its format or settings say; empty where neither does."""
     said = run.attributes.get("model", next((run.config[key] for key in _MODEL_KEYS if key in run.config), None))
     return said if isinstance(said, str) else ""

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from exaid_evals.artifacts.redaction import printable
-from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
+from exaid_evals.artifacts.redaction import first_few, printable
+from exaid_evals.errors import ConfigError, DataError, ExaidError, UnknownFormatError, show_if_debugging
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import Executor, without_cycle_search
 from exaid_evals.export.cache import (
@@ -38,10 +38,10 @@ from exaid_evals.export.cache import (
 )
 from exaid_evals.export.finding import RealPaths
 from exaid_evals.export.unread import unread_columns
-from exaid_evals.files import unreadable
+from exaid_evals.files import folders_in, unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.content import digests
-from exaid_evals.runs.registry import format_of, formats
+from exaid_evals.runs.registry import format_of, formats, places_below
 from exaid_evals.runs.run_names import run_names
 
 log = logging.getLogger("exaid_evals.export")
@@ -144,7 +144,8 @@ def read_runs(
         ConfigError: no folder is given, or one is given twice.
         DataError: no run at all could be read; names every problem at once.
     """
-    found = _outcomes(_resolved(folders), settings or Settings(), executor(jobs, cluster), cache, advance)
+    read = partial(_outcomes, settings=settings or Settings(), workers=executor(jobs, cluster), cache=cache)
+    found, notes = _with_places_below(read(_resolved(folders), advance=advance), read, settings or Settings())
     sources = [
         Source(folder if outcome.path == str(folder) else Path(outcome.path), outcome.part, outcome.label)
         for folder, outcome in found
@@ -164,11 +165,34 @@ def read_runs(
         taken.n_remembered,
         taken.texts,
         (
+            *notes,
             *(f"{folder}: beside its runs lie {others}: left out" for folder, others in beside),
             *unread_columns(taken.runs, by_name, settings or Settings()),
         ),
         by_name,
     )
+
+
+def _with_places_below(
+    found: list[tuple[Path, _Outcome]], read: Callable[..., list[tuple[Path, _Outcome]]], settings: Settings
+) -> tuple[list[tuple[Path, _Outcome]], list[str]]:
+    """Return the outcomes with those of the runs below folders that are none, and what to say of those folders.
+
+    Of what a pattern names, a folder such as Sacred's `_sources` is passed over.
+    """
+    known = list(formats(settings))
+    kept, notes = [], []
+    for folder, outcome in found:
+        unknown = isinstance(outcome.error, UnknownFormatError) and folder.is_dir()
+        below = places_below(folder, known) if unknown else []
+        if below:
+            taken = {folder / path.relative_to(folder).parts[0] for path in below}
+            others = [one.name for one in folders_in(folder) if not (one in taken or one.name.startswith((".", "_")))]
+            notes += [f"{folder.name}: nothing of a known format lies in {first_few(others, 8)}"] if others else []
+            kept += read(below, advance=lambda: None)
+        elif not (unknown and len(found) > 1 and folder.name.startswith("_")):
+            kept.append((folder, outcome))
+    return list({(one.path, one.part): (folder, one) for folder, one in kept}.values()), notes
 
 
 class _Taken:

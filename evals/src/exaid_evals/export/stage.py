@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from exaid_evals.artifacts.redaction import first_few, printable
 from exaid_evals.errors import ConfigError
-from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
-from exaid_evals.export.diagnosis import LOWER, diagnose, direction_of
-from exaid_evals.export.grouping import BY, FOLD, LEADERBOARDS, NONE, SEED, TRIAL, Group, comparable, groups_of, resolve
+from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst, grouped
+from exaid_evals.export.diagnosis import HIGHER, LOWER, diagnose, direction_of
+from exaid_evals.export.grouping import (
+    BY,
+    FOLD,
+    LEADERBOARDS,
+    NONE,
+    SEED,
+    TRIAL,
+    Group,
+    comparable,
+    groups_of,
+    holder_of,
+    resolve,
+)
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.reported import standard_name
@@ -29,7 +42,7 @@ class Export:
         best, worst: by the primary metric; None where no run defines it, and no worst one where all are equal.
         warnings: for the reader of the export.
         by: what the runs differ in.
-        lower: whether the primary metric improves downwards; None without one.
+        lower: whether the primary metric improves downwards; None without one, or where searches differ in it.
         per_class: class → metric → aggregate over runs.
         folds: cross-validations.
         trials: searches over hyper-parameters.
@@ -94,7 +107,11 @@ def consolidate(
     aggregated = aggregate_all(runs)
     by = resolve(by, runs)
     primary, lower = _primary(runs, aggregated, primary_metric, better)
-    best, worst = best_and_worst(runs, primary, lower=bool(lower)) if primary else (None, None)
+    best, worst = None, None
+    if primary is not None and lower is not None:
+        best, worst = best_and_worst(runs, primary, lower=lower)
+    elif primary is not None:
+        notes = [*notes, f"{primary} improves upwards in some runs and downwards in others: no run is best of all"]
     folds = groups_of(runs, FOLD, failures) if by not in (NONE, TRIAL) else []
     return Export(
         runs=tuple(runs),
@@ -124,7 +141,7 @@ def consolidate(
 def _primary(
     runs: Sequence[Run], aggregated: dict[str, Aggregate], asked: str | None, better: str | None
 ) -> tuple[str | None, bool | None]:
-    """Return the metric that ranks the runs, and whether it improves downwards."""
+    """Return the metric that ranks the runs, and whether it improves downwards; None where searches differ in that."""
     if asked and asked not in aggregated and standard_name(asked) in aggregated:
         asked = standard_name(asked)  # `acc` and `val/qwk` are asked for by the names that files give them
     if asked and asked not in aggregated:
@@ -134,11 +151,24 @@ def _primary(
             where="--primary-metric",
             remedy=f"there are {first_few(known, 8, ' …')}" if known else "leave it out: no run holds a number",
         )
-    proposed = next((run.default_primary for run in runs if run.default_primary), None)
+    counted = Counter(run.default_primary for run in runs if run.default_primary)
+    proposed = max(counted, key=counted.__getitem__, default=None)
     usual = next((name for name in _USUAL if name in aggregated), None)
-    primary = asked or (proposed if proposed in aggregated else usual)
+    only = next(iter(aggregated)) if better and len(aggregated) == 1 else None
+    primary = asked or (proposed if proposed in aggregated else usual) or only
+    if primary is None and better:
+        raise ConfigError(
+            "says how the metric that ranks the runs improves, and none does",
+            where=f"--better {better}",
+            remedy=f"name it with --primary-metric: there are {first_few(sorted(aggregated), 8, ' …') or 'none'}",
+        )
     if primary is None:
         return None, None
+    searches = [held for held in grouped(runs, holder_of).values() if all(run.trial is not None for run in held)]
+    if better is None and asked is None and sum(map(len, searches)) == len(runs) > 0 and len(searches) > 1:
+        ways = {direction_of(primary, held) for held in searches}
+        if ways == {HIGHER, LOWER}:
+            return primary, None
     way = better or direction_of(primary, runs)
     if way is None:
         raise ConfigError(

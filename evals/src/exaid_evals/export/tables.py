@@ -14,6 +14,7 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.aggregate import Aggregate, aggregate_classes
+from exaid_evals.export.diagnosis import LOWER, direction_of
 from exaid_evals.export.export_table import ExportTable, Value, cell, displayed, records_of, undefined_note
 from exaid_evals.export.grouping import FOLD, SEED, TRIAL, Group, compared
 from exaid_evals.export.stage import Export
@@ -313,7 +314,7 @@ def hpo_table(export: Export, signature: str) -> ExportTable:
     shown = displayed(export.runs)
     failed = [one.run for group in export.trials for one in group.failed]
     notes: tuple[str, ...] = (
-        f"Best first by {shown(export.primary_metric)} ({'lower' if export.lower else 'higher'} is better). "
+        f"Best first by {shown(export.primary_metric)} ({_WAYS[export.lower]} is better). "
         "Hyper-parameters that all trials share are left out."
         if export.primary_metric
         else "In order of the trials: no metric ranks them.",
@@ -343,12 +344,16 @@ def varying(runs: Sequence[Run]) -> list[str]:
     return [key for key in keys if len({compared(run.config[key]) if key in run.config else None for run in runs}) > 1]
 
 
+_WAYS = {True: "lower", False: "higher", None: "what each search says"}
+
+
 def _ranked(export: Export, group: Group) -> list[tuple[int | None, Run]]:
     primary = export.primary_metric or ""
+    lower = export.lower if export.lower is not None else direction_of(primary, group.runs) == LOWER
 
     def key(run: Run) -> float:
         value = run.metrics.get(primary)
-        return math.inf if value is None else (value if export.lower else -value)
+        return math.inf if value is None else (value if lower else -value)
 
     ordered = sorted(group.runs, key=key)
     return [(None if run.metrics.get(primary) is None else rank, run) for rank, run in enumerate(ordered, start=1)]

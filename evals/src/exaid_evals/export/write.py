@@ -213,8 +213,8 @@ def summary_record(export: Export, signature: str) -> dict[str, Any]:
         "record_type": "export_summary",
         "runs": [],
         "failed_runs": [{"run": one.run, "problem": one.problem} for one in export.failures],
-        # Over unlike runs no mean is taken: each group has its own.
-        "aggregated": {} if several else records_of(export.aggregated),
+        # Over unlike runs no mean is taken: each group has its own, and the trials of a search have none.
+        "aggregated": records_of(export.aggregated) if export.is_of_like_runs else {},
         "groups": [
             {
                 "name": group.name,
@@ -223,7 +223,7 @@ def summary_record(export: Export, signature: str) -> dict[str, Any]:
             }
             for group in export.groups
         ],
-        "per_class": {} if several else {of: records_of(metrics) for of, metrics in export.per_class.items()},
+        "per_class": {of: records_of(one) for of, one in export.per_class.items()} if export.is_of_like_runs else {},
         "best_run": _chosen(export.best),
         "worst_run": _chosen(export.worst),
         "primary_metric": export.primary_metric,

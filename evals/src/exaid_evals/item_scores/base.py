@@ -58,6 +58,7 @@ class Log:
         items: in the order of the log.
         made: when, in a form that sorts; of two logs of the same the later one counts.
         lower_is_better, higher_is_better: metrics that the log says this of.
+        restates: metric → the metric that says the same in another form; it is compared only where it is named.
         warnings: what is odd, without the file's name.
     """
 
@@ -69,6 +70,7 @@ class Log:
     made: str = ""
     lower_is_better: frozenset[str] = frozenset()
     higher_is_better: frozenset[str] = frozenset()
+    restates: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -184,7 +184,7 @@ class Settings:
     """How two logs are compared.
 
     Attributes:
-        metrics: only these; empty: all that both sides have.
+        metrics: only these; empty: all that both sides have, but for those that restate another.
         cluster: key of an item's facts that says what belongs together; `item`: epochs of one item do; `none`: nothing
             does; None: `item` where items have several epochs.
         seed: of the permutations that are drawn.
@@ -220,10 +220,14 @@ def compare(aligned: Sequence[Aligned], settings: Settings) -> list[Comparison]:
 
 
 def _metrics(task: Aligned, wanted: Sequence[str]) -> list[str]:
-    """Return the metrics that both sides score, in the order of A."""
+    """Return the metrics to compare, in the order of A: those named, or all but what restates another one."""
     of_a = dict.fromkeys(metric for pair in task.pairs for metric in pair.a.scores)
     of_b = {metric for pair in task.pairs for metric in pair.b.scores}
-    return [metric for metric in of_a if metric in of_b and (not wanted or metric in wanted)]
+    shared = [metric for metric in of_a if metric in of_b]
+    if wanted:
+        return [metric for metric in shared if metric in wanted]
+    restated = {**task.a.restates, **task.b.restates}
+    return [metric for metric in shared if restated.get(metric) not in shared]
 
 
 def _of_metric(task: Aligned, metric: str, settings: Settings) -> Comparison | None:

@@ -15,6 +15,7 @@ from exaid_evals.runs.files.values import mapping_of, mappings_of
 
 _SIGNS = re.compile(rb'"(?:evalId|promptIdx|testIdx|promptId|shareableUrl)"\s*:')
 _BYTES = 64 * 1024
+_OTHER_SCORE = "score decides what passes and is compared only where --metric names it"
 _ERROR = 2
 """`failureReason` of an answer that could not be had."""
 
@@ -59,6 +60,8 @@ class PromptfooOutput(LogFormat):
                 file=path.name,
                 items=_items(of_system),
                 made=str(mapping_of(data.get("results")).get("timestamp") or ""),
+                restates={"score": "pass"},  # an answer passes by its score, or scores by what it passes
+                warnings=(_OTHER_SCORE,) if any(_differ(row) for row in of_system) else (),
             )
             for (provider, prompt), of_system in by_system.items()
         ]
@@ -99,6 +102,10 @@ def _no_answer(row: Mapping[str, Any]) -> bool:
 def _scores(row: Mapping[str, Any]) -> dict[str, float | None]:
     named = {str(name): number(value) for name, value in mapping_of(row.get("namedScores")).items()}
     return {"pass": number(row.get("success")), "score": number(row.get("score")), **named}
+
+
+def _differ(row: Mapping[str, Any]) -> bool:
+    return number(row.get("score")) not in (None, number(row.get("success")))
 
 
 def _provider(row: Mapping[str, Any]) -> str:

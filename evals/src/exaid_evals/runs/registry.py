@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.config.plugins import Kind
-from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import unreadable
+from exaid_evals.errors import ConfigError, DataError, UnknownFormatError
+from exaid_evals.files import files_in, folders_in, natural_order, unreadable
 from exaid_evals.runs.base import Format, Settings, Source
-from exaid_evals.runs.history_files import HISTORY_NAMES
+from exaid_evals.runs.history_files import HISTORY_NAMES, HistoryFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,8 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
         known: the formats to ask; None asks all, with default settings.
 
     Raises:
-        DataError: none does, or the place does not exist or cannot be listed.
+        UnknownFormatError: none does.
+        DataError: the place does not exist or cannot be listed.
     """
     if not os.path.exists(place):  # noqa: PTH110 - of many
         raise DataError("no such file or folder", where=str(place), remedy="check the path")
@@ -124,11 +125,42 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
             ".to_csv('aim.csv')` (after `aim storage reindex` where runs lack), and name that",
         )
     names = ", ".join(form.name for form in known)
-    raise DataError(
+    raise UnknownFormatError(
         "no finished run of a known format lies here",
         where=str(place),
         remedy=f"known formats are {names}{_mapping_proposed(place)}",
     )
+
+
+def places_below(place: Path, known: Iterable[Format]) -> list[Path]:
+    """Return the places below a folder that formats claim, each where it is met first, to a depth of four folders.
+
+    Files count where a format knows them by what they hold, and not by their suffix alone.
+    """
+    found: list[Path] = []
+    level = [place]
+    for _ in range(_FOLDERS_DEEP):
+        waiting: list[Path] = []
+        for holder in level[:_FOLDERS_AT_MOST]:
+            found += [path for path in files_in(holder) if _is_measured(path, known)]
+            for folder in folders_in(holder):
+                if not folder.name.startswith((".", "_")):
+                    (found if any(form.claims(folder) for form in known) else waiting).append(folder)
+        level = waiting
+    return sorted(found, key=lambda path: (str(path.parent), natural_order(path.name)))
+
+
+_FOLDERS_DEEP, _FOLDERS_AT_MOST = 4, 500
+
+
+def _is_measured(path: Path, known: Iterable[Format]) -> bool:
+    for form in known:
+        try:
+            if form.claims(path):
+                return not form.printed and (form.measures(path) if isinstance(form, HistoryFile) else not form.generic)
+        except DataError:
+            return False
+    return False
 
 
 def _mapping_proposed(place: Path) -> str:

@@ -99,6 +99,8 @@ class Comparisons:
         for variant, (line, digest) in self._hashes.items():
             path = campaign.metrics_file(variant)
             if not path.is_file():
+                if campaign.runs.is_dir():  # else the comparisons alone were brought here
+                    self.found(line, f"made from {path.name}, which is not beside it")
                 continue
             try:
                 if sha256_file(path) != digest:

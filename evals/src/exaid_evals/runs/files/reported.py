@@ -67,6 +67,7 @@ _SETTINGS_AND_COUNTS = """
     dropout fold trial run_id trial_id job_id rank world_size patience params parameters total_params support count n
     samples total_samples image_size img_size input_size timestamp"""
 _NO_METRICS = frozenset(_SETTINGS_AND_COUNTS.split())
+_ENDS_OF_NO_METRIC = ("_seed", "_epoch", "_epochs", "_order", "_level", "_idx")
 _PREFIX = re.compile(r"^(val|valid|validation|eval)_")
 _SHARES = (*PER_CLASS, *(name for name in _DISPLAYED if name.startswith(("macro_", "weighted_"))), "balanced_accuracy")
 
@@ -97,16 +98,14 @@ def is_no_metric(written: str) -> bool:
     [True, True, True, True, True, True]
     >>> [is_no_metric(name) for name in ("loss", "num_correct", "n_items", "support", "accuracy", "time")]
     [False, True, True, True, False, False]
-    >>> is_no_metric("train_loss_epoch"), is_no_metric("best_loss_epoch")
-    (False, True)
+    >>> is_no_metric("train_loss_epoch"), is_no_metric("best_loss_epoch"), is_no_metric("fit_order")
+    (False, True, True)
     """
     simple = re.sub(r"[^a-z0-9]+", "_", written.strip().lower()).strip("_")
     bare = _PREFIX.sub("", simple)
     if bare.endswith("_epoch") and "best" not in bare and role_of_column(bare) == "metric":
         return False  # a loss over an epoch
-    return (
-        bare in _NO_METRICS or bare.startswith(("n_", "num_", "seed_")) or bare.endswith(("_seed", "_epoch", "_epochs"))
-    )
+    return bare in _NO_METRICS or bare.startswith(("n_", "num_", "seed_")) or bare.endswith(_ENDS_OF_NO_METRIC)
 
 
 @lru_cache(maxsize=4096)

@@ -55,6 +55,7 @@ class FollowedCsv(FollowedRows):
         """Forget the header."""
         self._columns: Sequence[str] = ()
         self._delimiter = self._comment = ""
+        self._separators: dict[str, Separators] = {}
 
     def parsed(self, line: bytes) -> Mapping[str, Any] | None:
         """Return the cells of a line by column, read as those of whole files; None for what stands above them.
@@ -75,7 +76,19 @@ class FollowedCsv(FollowedRows):
             return None
         values = [without_spread(one) if isinstance(one, str) else one for one in map(cell_of, cells)]
         # Of duplicate columns the first counts.
-        return dict(reversed(list(zip(self._columns, values, strict=True))))
+        row = dict(reversed(list(zip(self._columns, values, strict=True))))
+        return {**row, **self._with_thousands(cells)} if self._delimiter == ";" else row
+
+    def _with_thousands(self, cells: Sequence[str]) -> dict[str, float]:
+        """Return the cells such as `1.234` that are thousands, by what the file has shown until now."""
+        found = {}
+        for name, text in reversed(list(zip(self._columns, cells, strict=True))):
+            seen = self._separators.setdefault(name, Separators())
+            seen.see([text], 0)
+            value = seen.grouped.pop(0, None)
+            if value is not None and not seen.points:
+                found[name] = value
+        return found if any(one.commas for one in self._separators.values()) else {}
 
     def _is_below_header(self, text: str) -> bool:
         """Take a line that begins the file; return whether it is a row, whose header was the comment before it."""

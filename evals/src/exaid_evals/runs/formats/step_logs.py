@@ -297,7 +297,7 @@ class KerasFormat(CsvTool):
     """Keras' CSVLogger, under any name; several in one folder are a run each.
 
     It writes the epoch, counted from 0, and then what was logged in the order of the alphabet. Other tables with an
-    epoch and a loss are plain CSV.
+    epoch and a loss are plain CSV, and so is one that whoever writes by hand would give the same order.
     """
 
     name = "keras"
@@ -309,6 +309,8 @@ class KerasFormat(CsvTool):
         if found is None or (found[3] not in (None, b"0") and path.suffix != ".log"):
             return False
         names = found[2].split(found[1])
+        if path.suffix != ".log" and not names[0] < b"loss":
+            return False
         return names == sorted(names) and all(
             name.removeprefix(b"val_") in names for name in names if name.startswith(b"val_")
         )

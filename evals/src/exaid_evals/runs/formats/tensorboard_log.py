@@ -72,7 +72,8 @@ class TensorBoardFormat(Format):
                     if first and number:
                         events.append((float(step), f"restart: {path.name} begins"))
                     first = False
-                    yield f"{before}{tag}{after}", step, value
+                    if (tag, value) != _NOT_SET:
+                        yield f"{before}{tag}{after}", step, value
 
         series = series_of_points(points())
         if not series:
@@ -81,6 +82,10 @@ class TensorBoardFormat(Format):
         batches = batch_rows(folder, warnings)
         config = config or config_beside(folder / _EVENTS, warnings)
         return History(name, self.name, metrics, system, batches, config, tuple(events), tuple(warnings))
+
+
+_NOT_SET = ("hp_metric", -1.0)
+"""What Lightning writes for a metric that nobody has logged."""
 
 
 def _scalars(path: Path, config: dict[str, Any], warnings: list[str]) -> Iterator[tuple[str, int, float]]:
