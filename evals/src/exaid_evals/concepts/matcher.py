@@ -19,6 +19,7 @@ from typing import NamedTuple
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, specific_alike
 from exaid_evals.concepts.tables import (
     CAPITALISED,
+    DERIVED,
     JOINED,
     PLURAL,
     STRICT,
@@ -67,6 +68,8 @@ _OF_ITS_OWN = frozenset(
     """.split()  # noqa: SIM905
 )
 """Behind an adjective these add little to what it says: *pain in the abdominal region*."""
+_CHROMOSOMES = frozenset(["chromosome", "chromosomes"])
+"""They have a short arm too."""
 _PREDICATE = frozenset(["is", "are", "was", "were", "be", "been", "being", "remained", "became", "appeared"])
 
 
@@ -191,7 +194,7 @@ class Matcher:
         """The entry that suits some words best; None where none does."""
         words = " ".join(sorted(keys))
         vague = len(keys) < _SURELY_SPECIFIC or not {ABNORMAL, IMPAIRED}.isdisjoint(key.split(" "))
-        best: tuple[tuple[int, int], _Entry] | None = None
+        best: tuple[tuple[bool, int, int], _Entry] | None = None
         entries = unpacked(self._phrases[key])
         for concept_id, spelled, flags in entries:
             if spelled != words and (flags & STRICT or (vague and not specific_alike(keys, spelled.split(" ")))):
@@ -202,7 +205,7 @@ class Matcher:
             own = frozenset(spelled.split(" "))
             # Of names with as many words of the text, the one with fewer others: not *highly elevated* for *elevated*.
             common = -1 if flags & STRICT else len(own.difference(PART_KEYS).intersection(keys))
-            agreement = (common, -len(own.difference(keys, PART_KEYS)))
+            agreement = (spelled == words and not flags & (STRICT | DERIVED), common, -len(own.difference(keys, PART_KEYS)))
             if best is None or agreement > best[0]:
                 best = (agreement, (concept_id, tuple(spelled.split(" ")), flags))
         return best[1] if best else None
@@ -222,6 +225,8 @@ class Matcher:
                 return None
             if flags & PLURAL and not words[last].endswith("s"):
                 return None
+        if "arm" in spelled and not _CHROMOSOMES.isdisjoint(words[last + 1 : last + 5]):
+            return None
         if "second" in key and any(words[place] == "secondary" and words[place + 1] == "to" for place in places):
             return None
         if tokens.kinds[last + 1] == CONTENT and _describes_next(tokens, places, spelled):

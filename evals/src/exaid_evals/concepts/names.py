@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
 from exaid_evals.concepts.short_forms import aligned
-from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables, packed
+from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
 from exaid_evals.concepts.wordings import wordings
 from exaid_evals.ontologies.base import Term, Vocabulary
@@ -34,6 +34,7 @@ from exaid_evals.ontologies.base import Term, Vocabulary
 _PREFERRED, _EXACT, _RELATED, _DERIVED, _COMPOSED, _ELIDED = 0, 10, 20, 15, 35, 45
 _WORDED = 11  # written by hand
 _CERTAIN = (_PREFERRED, _WORDED)
+_GIVEN_RANKS = (_PREFERRED, _EXACT, _WORDED, _RELATED)
 
 _CAPITALISED_BELOW = 8  # letters; longer trade names are not English words
 _MOST_COMPOSED = 5  # words
@@ -44,7 +45,7 @@ _AFTER_HEAD = re.compile(
 )
 # Systematic names and codes of substances (2-ME2, 5-fluoro-2'-deoxyuridine) are not what clinicians write.
 _PROSE = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}")
-_ARTICLE = re.compile(r"\ba\b")
+_LETTER = re.compile(r"(?<!['’])\b[as]\b")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9]{1,6}")
 _COORDINATION = re.compile(r" and |/|, ")
 _ABNORMAL_PART = re.compile(r"abnormal(?:ity of)?(?: the)? (.+?) (?:morphology|physiology)", re.IGNORECASE)
@@ -53,15 +54,18 @@ _ABNORMAL_SYSTEM = re.compile(
 )
 _LEVEL = re.compile(
     r"(elevated|increased|decreased|reduced|low|high) (?:circulating |serum |plasma |blood )?"
-    r"((?:(?! in | of ).)+?)(?: (?:concentration|levels?|activity))?",
+    r"((?!low-|high-)(?:(?! in | of ).)+?)(?: (?:concentration|levels?|activity))?",
     re.IGNORECASE,
 )
 _MEASURED = re.compile(r"circulating|serum|plasma|level|concentration", re.IGNORECASE)
 _GIVEN = re.compile(r"(\w+)-(?:induced|dependent)\b")
-# Without an adverb of degree a name would be that of the term above.
+# Without such an adverb a name says the same of any degree or place, if the next word says that something is wrong.
 _ADVERB = re.compile(
-    r"(?!early|anomaly|highly|severely|mildly|moderately|markedly|extremely|profoundly|slightly)"
-    r"\w+(?<!dacty)(?<!pha)(?<!mega)ly (?=\S+ \S)",
+    r"(?:abnormally|disproportionately|unusually|relatively|massively|greatly|substantially|progressively|excessively"
+    r"|diffusely|segmentally|partially|completely|fully|purely|predominantly|primarily|secondarily|congenitally"
+    r"|photically|conspicuously|hormonally|clinically|internally|externally|superiorly|inferiorly|(?:late|tempo)rally|medially|apically"
+    r"|radially|anteriorly|posteriorly|anteroposteriorly|proximally|distally|longitudinally) "
+    r"(?!(?:abnormally|normal|shaped|placed|positioned|ossified|straight|folded|nucleated|uniform)\b)(?=\S+ \S)",
     re.IGNORECASE,
 )
 _IN_BLOOD = re.compile(
@@ -69,6 +73,7 @@ _IN_BLOOD = re.compile(
 )
 _UNABLE = re.compile(r"inability to (.+)", re.IGNORECASE)
 _QUALIFIER = re.compile(r"(\S+ \S.*?) \(without [^()]+\)")
+_FRACTURED, _BONE = re.compile("fractured ", re.IGNORECASE), re.compile("bone ")  # HPO's only synonyms in lower case
 # Endings of words that say by themselves that something is wrong.
 _FINDING = re.compile(
     r"(?:itis|osis|oma|pathy|plasia|trophy|emia|uria|algia|ectasia|ectasis|plegia|paresis|megaly|cele|rrhea|sclerosis"
@@ -131,7 +136,7 @@ class _Namer:
         keys = self._known.get(name)
         if keys is None:
             # Lower-cased vocabularies write "hepatitis a"; in a text only the capital tells that A from the article.
-            keys = self._known[name] = self._tokenize.name(_ARTICLE.sub("A", name))
+            keys = self._known[name] = self._tokenize.name(_LETTER.sub(lambda found: found[0].upper(), name))
         return keys
 
     def safe(self, name: str, *, preferred: bool) -> tuple[str, ...]:
@@ -173,6 +178,7 @@ class _Book:
 
     def __init__(self, namer: _Namer) -> None:
         self._namer = namer
+        self._depth = Counter[str]()
         self._entries: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
         self._taken: set[str] = set()
         self.exact: dict[str, str] = {}
@@ -187,15 +193,22 @@ class _Book:
         if rank <= _RELATED:
             self._taken.add(words)
 
+    def _in_order(self, key: str) -> list[tuple[int, int, str, str, int]]:
+        """Entries of some words: of names as sure, that of the more general concept first, for the words say no more."""
+        return sorted((rank, self._depth[one], one, words, flags) for rank, one, words, flags in self._entries[key])
+
     def phenotypes(self, vocabulary: Vocabulary) -> None:
         """Add the names of all phenotypes."""
+        terms = {term.id: term for term in vocabulary.terms}
+        self._depth.update({term.id: len(_above(term.id, terms)) for term in vocabulary.terms})
         for term in vocabulary.terms:
             for name, rank in _phenotype_names(term):
                 if _ACRONYM.fullmatch(name) or not (keys := self._namer.safe(name, preferred=rank in _CERTAIN)):
                     continue
-                if rank not in _CERTAIN and len(set(keys)) < len(keys) and set(keys) < set(self._namer.keys(term.name)):
-                    continue  # a garbled name, as "bone tarsal bone"
+                if _FRACTURED.match(term.name) and _BONE.match(name):
+                    continue  # not "bone humerus"
                 flags = JOINED if _COORDINATION.search(name) else 0
+                flags |= 0 if rank in _GIVEN_RANKS else DERIVED
                 if len(keys) == 1 and rank == _PREFERRED and _PLURAL.fullmatch(name):
                     flags |= PLURAL
                 self.add(keys, rank, term.id, flags)
@@ -203,7 +216,7 @@ class _Book:
                 if len(keys) > 1 and stems.count(ABNORMAL) == 1:
                     # "Ear disorder" is an abnormality of the ear, unless something is called so.
                     key = " ".join(sorted({IMPAIRED if one == ABNORMAL else one for one in stems}))
-                    self._entries[key].append((rank + 20, term.id, " ".join(sorted(keys)), flags))
+                    self._entries[key].append((rank + 20, term.id, " ".join(sorted(keys)), flags | DERIVED))
 
     def compose(self, vocabulary: Vocabulary) -> None:
         """Put the synonyms of a phenotype into the names of those below it: *bilateral renal aplasia*."""
@@ -281,7 +294,7 @@ class _Book:
                 # Its third word first, if it has one: most sentences lack it.
                 anchors[rarest[0]][rarest[1]].append("|".join([*rarest[2:3], key]))
         phrases = {
-            key: packed(dict.fromkeys((target, words, flags) for _, target, words, flags in sorted(self._entries[key])))
+            key: packed(dict.fromkeys((target, words, flags) for _, _, target, words, flags in self._in_order(key)))
             for key in sorted(self._entries)
         }
         index = {

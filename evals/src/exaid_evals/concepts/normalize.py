@@ -123,6 +123,9 @@ curved curvature
 fused fusion
 stiff stiffness
 poor weak
+dysplasia dysplastic
+atresia atretic
+pit pitting pitted
 """
 # Words whose stem would be that of a word of another meaning.
 _KEPT = (
@@ -134,7 +137,7 @@ _KEPT = (
 _SUFFIX_TABLE = """
 phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly
 plastic:plasia plastica:plasia trophic:trophy trophied:trophy ositic:osis genetic:genesis genic:genesis
-rrhagic:rrhage otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated: ating: ate: ical:
+rrhagic:rrhage matous:ma otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated: ating: ate: ical:
 ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism: ly: eum:e ium: um: us:
 ia: on: es:
 """
@@ -146,7 +149,7 @@ _LONGEST_SUFFIX = max(map(len, _SUFFIXES))
 _QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
 _NAMES = re.compile(r"(?:ia|y|os|is|ism|us|um|a|ity|es)$")
 
-_IRREGULAR = {"feet": "foot", "teeth": "tooth"}
+_IRREGULAR = {"feet": "foot", "teeth": "tooth", "comedones": "comedo"}
 
 
 def _fold(word: str) -> str:
@@ -245,7 +248,7 @@ def stem(key: str) -> str:
     if root in _STEMS:
         return _STEMS[root]
     if len(root) > 5 and root[-1] in "aeiy" and not root.endswith("ee"):
-        root = root[:-1]
+        root = root[:-2] if len(root) > 6 and root.endswith("ea") else root[:-1]  # trachea, tracheal
     if len(root) > 4 and root[-1] == root[-2] and root[-1] not in "lse":
         root = root[:-1]
     return _STEMS.get(root, root)

@@ -6,8 +6,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-STRICT, JOINED, CAPITALISED, PLURAL = 1, 2, 4, 8
-"""Flags of an entry: its words must be those of the text; it is a coordination; a capital; a plural."""
+STRICT, JOINED, CAPITALISED, PLURAL, DERIVED = 1, 2, 4, 8, 16
+"""Flags of an entry: its words must be those of the text; it is a coordination; a capital; a plural; it follows from
+other names by rule, and is none itself."""
 
 _SPARE = 10  # tokens that a phrase may span beyond its own words
 

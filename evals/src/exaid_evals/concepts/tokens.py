@@ -152,7 +152,7 @@ class Tokens:
                 self.short_forms[index] = self.spelled[index]
             if traits[index] & _IS_ABSENCE and lexemes.words[self.ids[index + 1]] != "of":
                 self.ids[index] = lexemes[self.spelled[index] + _NOT_OF]
-            if traits[index] & _DEPENDS and (self.spelled[index] in "\nA" or self.spelled[index + 1] == "."):
+            if traits[index] & _DEPENDS and (self.spelled[index] in "\nAS" or self.spelled[index + 1] == "."):
                 self._decide(index, kinds)
         self.kinds = bytes(kinds)
         self.words = tuple(map(lexemes.words.__getitem__, self.ids))
@@ -169,6 +169,8 @@ class Tokens:
             return
         if spelled == "A" and (index == 0 or kinds[index - 1] == STOP):
             kinds[index] = FREE  # at the head of a sentence an article; elsewhere it may be that of hepatitis A
+        if spelled == "S" and self._divided[2 * index].endswith(("'", "’")):
+            kinds[index] = FREE  # CROHN'S, not protein S
         if self.spelled[index + 1] == "." and not _NEW_SENTENCE.match(self.text, self.end(index + 1)):
             kinds[index + 1] = FREE
 
@@ -299,7 +301,7 @@ def _lexeme(spelled: str) -> tuple[str, str, str, int]:
     marks = _DEPENDS if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) else 0
     if word in CONJUNCTIONS:
         return word, word, word, JOIN | marks
-    if word in FUNCTION_WORDS and spelled != "A":
+    if word in FUNCTION_WORDS and spelled not in {"A", "S"}:
         return word, word, "", FREE | marks  # no phrase holds one
     key = word_key(word.replace(_HYPHEN, ""))
     kind = FREE if word in _MODIFIERS or (word.endswith("ly") and _ADVERB.fullmatch(word)) else CONTENT
