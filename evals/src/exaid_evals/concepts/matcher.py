@@ -205,7 +205,8 @@ class Matcher:
             own = frozenset(spelled.split(" "))
             # Of names with as many words of the text, the one with fewer others: not *highly elevated* for *elevated*.
             common = -1 if flags & STRICT else len(own.difference(PART_KEYS).intersection(keys))
-            agreement = (spelled == words and not flags & (STRICT | DERIVED), common, -len(own.difference(keys, PART_KEYS)))
+            stated = spelled == words and not flags & (STRICT | DERIVED)
+            agreement = (stated, common, -len(own.difference(keys, PART_KEYS)))
             if best is None or agreement > best[0]:
                 best = (agreement, (concept_id, tuple(spelled.split(" ")), flags))
         return best[1] if best else None

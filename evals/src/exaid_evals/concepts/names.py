@@ -194,7 +194,7 @@ class _Book:
             self._taken.add(words)
 
     def _in_order(self, key: str) -> list[tuple[int, int, str, str, int]]:
-        """Entries of some words: of names as sure, that of the more general concept first, for the words say no more."""
+        """Entries of some words: of names as sure, that of the more general concept first: the words say no more."""
         return sorted((rank, self._depth[one], one, words, flags) for rank, one, words, flags in self._entries[key])
 
     def phenotypes(self, vocabulary: Vocabulary) -> None:
