@@ -18,7 +18,7 @@ from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import read_trace
 
-COMMAND = [sys.executable, "-m", "exaid_evals.cli"]
+COMMAND = [sys.executable, "-m", "exaid_evals"]
 JOBS = min(2, os.cpu_count() or 1)
 SPEED = 120.0
 SAMPLE_EVERY = 25

@@ -45,7 +45,7 @@ def environment(**others: str) -> dict[str, str]:
 def run(*arguments: str, env: dict[str, str]) -> tuple[float, str]:
     """Run the command line; return its wall time in s and what it printed."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "exaid_evals.cli", *arguments]
+    command = [sys.executable, "-m", "exaid_evals", *arguments]
     done = subprocess.run(command, check=True, env=env, capture_output=True, text=True)
     return time.perf_counter() - started, done.stdout
 

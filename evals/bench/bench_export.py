@@ -126,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root, out = Path(name) / "runs", Path(name) / "out"
         write_runs(root, arguments.runs)
-        export = [sys.executable, "-m", "exaid_evals.cli", "export", "--runs", f"{root}/results_*", "--out", str(out)]
+        export = [sys.executable, "-m", "exaid_evals", "export", "--runs", f"{root}/results_*", "--out", str(out)]
         export += ["--jobs", str(arguments.jobs), "--log-level", "error"]
         first = cost_of(export)
         again = cost_of(export)

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 RUNS_OF_FAST = 5
-COMMAND = [sys.executable, "-m", "exaid_evals.cli"]
+COMMAND = [sys.executable, "-m", "exaid_evals"]
 JOBS = os.cpu_count() or 1
 
 

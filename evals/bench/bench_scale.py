@@ -55,7 +55,7 @@ def measured(arguments: list[str], data_dir: Path) -> Measured:
     """
     source = str(Path(__file__).resolve().parents[1] / "src")
     environment = {**os.environ, "EXAID_STUB_MODE": "1", "EXAID_DATA_DIR": str(data_dir), "PYTHONPATH": source}
-    command = [sys.executable, "-m", "exaid_evals.cli", *arguments]
+    command = [sys.executable, "-m", "exaid_evals", *arguments]
     began = time.perf_counter()
     with (data_dir.parent / "last.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

@@ -120,7 +120,7 @@ def ours(data: Path, work: Path) -> dict[str, float]:
         "replay": ["run-variants", "--jobs", "1", *replay, *campaign],
     }
     extra = {"PYTHONPATH": os.pathsep.join([str(HERE.parent / "src"), str(work)])}
-    command = [sys.executable, "-m", "exaid_evals.cli"]
+    command = [sys.executable, "-m", "exaid_evals"]
     return {name: cpu_s([*command, *stage], work, extra) for name, stage in stages.items()}
 
 

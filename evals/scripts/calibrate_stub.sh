@@ -11,7 +11,7 @@ call() {
   local python
   for python in "${PYTHON:-}" "$evals/../.venv/bin/python" python3 python; do
     if [[ -n $python ]] && "$python" -c 'import importlib.metadata as m; m.distribution("exaid-evals")' >/dev/null 2>&1; then
-      "$python" -m exaid_evals.cli "$@"
+      "$python" -m exaid_evals "$@"
       return
     fi
   done

@@ -112,7 +112,7 @@ def test_container_and_host_write_the_same_bytes(checkout: Checkout, tmp_path: P
     """A stub run of three cases leaves the same files with the same content in container and host."""
     host = tmp_path / "data"  # by that name, since an export names a run after its folder
     subprocess.run(
-        [sys.executable, "-m", "exaid_evals.cli", "reproduce", "--limit", "3"],
+        [sys.executable, "-m", "exaid_evals", "reproduce", "--limit", "3"],
         env={**os.environ, "EXAID_STUB_MODE": "1", "EXAID_DATA_DIR": str(host)},
         cwd=tmp_path,
         capture_output=True,

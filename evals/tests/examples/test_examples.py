@@ -28,7 +28,7 @@ def run(*arguments: str, data_dir: Path) -> str:
 def test_own_traces_go_through_an_own_summarizer(tmp_path: Path) -> None:
     """Traces made by hand are frozen, replayed through a summarizer named in YAML, measured, and valid."""
     run(str(ROOT / "examples" / "own_traces.py"), str(tmp_path), data_dir=tmp_path)
-    cli = ["-m", "exaid_evals.cli"]
+    cli = ["-m", "exaid_evals"]
     run(*cli, "run-variants", "--variants-dir", str(ROOT / "examples" / "variants"), data_dir=tmp_path)
     log = read_run(tmp_path / "runs" / "Lead" / "case-a1.jsonl.gz")
     assert [item.semantics_text.split("\n")[1] for item in log.summaries] == [

@@ -16,7 +16,7 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.cli.main import run
 
 SRC = Path(__file__).resolve().parents[2] / "src"
-COMMAND = [sys.executable, "-m", "exaid_evals.cli", "run-variants", "--stub", "-j", "2", "--force"]
+COMMAND = [sys.executable, "-m", "exaid_evals", "run-variants", "--stub", "-j", "2", "--force"]
 
 pytestmark = [
     pytest.mark.slow,

@@ -63,7 +63,7 @@ def change(configs: Path, section: str, **values: object) -> None:
 
 def command(*arguments: str) -> list[str]:
     """Return the command line of a verb."""
-    return [sys.executable, "-m", "exaid_evals.cli", *arguments]
+    return [sys.executable, "-m", "exaid_evals", *arguments]
 
 
 def environment(server: OpenAIServer | None, **others: str) -> dict[str, str]:

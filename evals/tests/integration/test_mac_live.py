@@ -65,7 +65,7 @@ def _clones(source: str, folder: Path) -> bool:
 def _command(mac: Path, data: Path, *more: str) -> list[str]:
     """Return the command that a user would type, with default configurations."""
     places = ["--mac-dir", str(mac), "--data-dir", str(data)]
-    return [sys.executable, "-m", "exaid_evals.cli", "make-traces", *places, "--limit", str(N_CASES), "-j", "2", *more]
+    return [sys.executable, "-m", "exaid_evals", "make-traces", *places, "--limit", str(N_CASES), "-j", "2", *more]
 
 
 def test_hashes_of_the_pinned_commit(real_mac: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_live_and_replayed(real_mac: Path, tmp_path: Path) -> None:
     silent = environment(None, HOME=str(home), no_proxy="", HTTPS_PROXY="http://127.0.0.1:9")
     subprocess.run(_command(real_mac, again, "--llm", "replay"), env=silent, check=True, timeout=300)
     assert contents(again) == contents(live)
-    validate = [sys.executable, "-m", "exaid_evals.cli", "validate", "--data-dir", str(live)]
+    validate = [sys.executable, "-m", "exaid_evals", "validate", "--data-dir", str(live)]
     subprocess.run(validate, env=silent, check=True, timeout=60)
     require_mac(real_mac, PINNED)
     assert list(home.rglob("*")) == []

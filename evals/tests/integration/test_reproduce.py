@@ -38,7 +38,7 @@ def reproduce(data_dir: Path, *arguments: str, status: int = 0, **environment: s
     base = {key: value for key, value in os.environ.items() if not key.startswith("EXAID_")}
     base |= {"PYTHONPATH": str(SRC), "EXAID_SOURCE": "synthetic", "EXAID_DATA_DIR": str(data_dir)}
     done = subprocess.run(
-        [sys.executable, "-m", "exaid_evals.cli", "reproduce", "--stub", *arguments],
+        [sys.executable, "-m", "exaid_evals", "reproduce", "--stub", *arguments],
         env=base | environment,
         capture_output=True,
         text=True,

@@ -58,7 +58,7 @@ def test_wrong_usage(tmp_path: Path, falling: Path, capsys: pytest.CaptureFixtur
 def test_a_growing_history_is_followed(tmp_path: Path) -> None:
     """In a process of its own, that begins before the training: the drop is printed while the file is still written."""
     path = tmp_path / "run.jsonl"
-    command = [sys.executable, "-m", "exaid_evals.cli", "monitor", str(path), "--follow", "--until-idle", "60"]
+    command = [sys.executable, "-m", "exaid_evals", "monitor", str(path), "--follow", "--until-idle", "60"]
     process = subprocess.Popen([*command, "--interval", "0.05"], stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(0.2)
@@ -146,7 +146,7 @@ def test_nothing_to_watch_is_no_success(
 def test_following_ends_by_hand_with_its_summary(last: float, expected: int, tmp_path: Path) -> None:
     """Ctrl-C is how following mostly ends: the summary comes, --fail-on holds, and nothing else is claimed."""
     path = history(tmp_path / "run.jsonl", [0.9] * 30 + [last] * 5)
-    command = [sys.executable, "-m", "exaid_evals.cli", "monitor", str(path), "--follow", "--fail-on", "critical"]
+    command = [sys.executable, "-m", "exaid_evals", "monitor", str(path), "--follow", "--fail-on", "critical"]
     process = subprocess.Popen(
         [*command, "--interval", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

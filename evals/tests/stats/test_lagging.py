@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exaid_evals.stats.survival import average_lagging, differentiable_lagging, length_adaptive_lagging
+from exaid_evals.stats.descriptive import average_lagging, differentiable_lagging, length_adaptive_lagging
 
 # By simuleval 1.1.4 on random instances; it cannot be installed beside the paper's environment, so that its numbers
 # stand in a file.

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.stats.descriptive import quantile
-from exaid_evals.stats.survival import median_survival, restricted_mean
+from exaid_evals.stats.descriptive import median_survival, quantile, restricted_mean
 
 # By lifelines 0.30.3 on random times; statsmodels is asked while tests run, in the oracle of the measures.
 INSTANCES: list[dict[str, Any]] = json.loads(

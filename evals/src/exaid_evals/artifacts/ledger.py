@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import orjson
@@ -249,9 +248,7 @@ class Ledger:
             self._rewrite()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Rewrite the file sorted where it is not, also when the work was interrupted."""
         if self._entries or self._path.exists():
             self._rewrite()

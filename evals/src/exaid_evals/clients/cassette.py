@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from exaid_evals.artifacts.atomic import Appended, gzipped
@@ -305,9 +304,7 @@ class Recorder:
         """Begin."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Rewrite what has grown, also when the work was interrupted."""
         with self._lock:
             for _, file in sorted(self._files.items()):

@@ -133,7 +133,7 @@ def command_line(tmp_path: Path, mac: Checkout, *arguments: str, **live: Any) ->
     (configs / "mas_generation.yaml").write_text(json.dumps(settings(mac, **live)), encoding="utf-8")
     (configs / "mac_model_config.json").write_text('{"model": "gpt-4o-mini"}', encoding="utf-8")
     places = ["--config-dir", str(configs), "--mac-dir", str(mac.folder), "--cases", ",".join(CASES)]
-    return [sys.executable, "-m", "exaid_evals.cli", "make-traces", *places, *arguments]
+    return [sys.executable, "-m", "exaid_evals", "make-traces", *places, *arguments]
 
 
 def environment(provider: Provider | None, **more: str) -> dict[str, str]:

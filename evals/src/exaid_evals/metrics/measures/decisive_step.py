@@ -8,7 +8,7 @@ from exaid_evals.artifacts.text_units import CHARS_PER_CTU
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import DecisiveStep, Observation
-from exaid_evals.stats.survival import median_survival
+from exaid_evals.stats.descriptive import median_survival
 
 
 def measures(config: MetricsConfig) -> list[Measure]:

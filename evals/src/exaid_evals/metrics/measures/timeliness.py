@@ -10,13 +10,13 @@ from itertools import pairwise
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation, Update
-from exaid_evals.stats.descriptive import quantile
-from exaid_evals.stats.survival import (
+from exaid_evals.stats.descriptive import (
     Blocks,
     average_lagging,
     differentiable_lagging,
     length_adaptive_lagging,
     median_survival,
+    quantile,
     restricted_mean,
 )
 
@@ -187,7 +187,7 @@ def lagging_measures(_: MetricsConfig) -> list[Measure]:
     The source is the conversation, once as its concepts in the order in which they were first said and once as its CTU;
     the output is what updates report. A unit's delay is how much of the source had been said when it came. Each measure
     stands twice: as it was, latency included, and `_without_latency`, as it would be if each update came when its
-    window had left the gate. Formulas and sources: `exaid_evals.stats.survival`.
+    window had left the gate. Formulas and sources: `exaid_evals.stats.descriptive`.
     """
     return [
         Measure(f"lag_{kind}{over}{ending}", unit, "lower", partial(compute, kind=kind, latency=not ending))

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from exaid_evals.artifacts.atomic import Appended, gzipped
@@ -147,9 +146,7 @@ class Recording:
         """Begin."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Rewrite the file sorted, also when the work was interrupted. What comes later is not kept."""
         with self._lock:
             self._open = False

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from exaid_evals.artifacts.hashing import sha256_text
@@ -98,9 +97,7 @@ class MacSource:
             self._open = self._open.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Kill what still runs, and bring the recording in order."""
         self.stop()
         self._open.close()

@@ -19,7 +19,7 @@ def main() -> None:
     """Evaluate."""
     shutil.rmtree(HERE / "text", ignore_errors=True)
     config = HERE.parents[3] / "configs/run_eval/text_tiny.json"
-    command = [sys.executable, "-m", "exaid_evals.cli", "run-eval", "--config", str(config), "--no-page"]
+    command = [sys.executable, "-m", "exaid_evals", "run-eval", "--config", str(config), "--no-page"]
     subprocess.run([*command, "--out", str(HERE / "text")], check=True)
     (HERE / "text/val_predictions.csv").unlink()
 
