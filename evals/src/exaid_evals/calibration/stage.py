@@ -293,13 +293,7 @@ def plan_calibration(
     conversations = [entry.case_id for entry in manifest.entries if not entry.failed]
     basis = together(read_trace(traces.trace_file(case_id)).time_basis for case_id in conversations)
     if basis not in (None, RECORDED) and not allow_assumed_time:
-        of = "no message" if basis == ASSUMED else "only some messages"
-        raise ConfigError(
-            f"of {of} it is recorded when the text arrived, and limits of silence and waiting would be those of an "
-            f"assumed {chars_per_second:g} characters a second",
-            where=str(traces.root),
-            remedy="calibrate on traces with recorded times; or, for want of them, with --allow-assumed-time",
-        )
+        raise _assumed_time(traces, basis, chars_per_second)
     plan = Plan(traces, manifest, len(kept_away), config, chars_per_second, basis)
     if not plan.grid[0]:
         raise ConfigError(
@@ -308,6 +302,16 @@ def plan_calibration(
             remedy="lower min_words or raise max_words",
         )
     return plan
+
+
+def _assumed_time(traces: Campaign, basis: str | None, chars_per_second: float) -> ConfigError:
+    of = "no message" if basis == ASSUMED else "only some messages"
+    return ConfigError(
+        f"of {of} it is recorded when the text arrived, and limits of silence and waiting would be those of an "
+        f"assumed {chars_per_second:g} characters a second",
+        where=str(traces.root),
+        remedy="calibrate on traces with recorded times; or, for want of them, with --allow-assumed-time",
+    )
 
 
 def calibrate(

@@ -99,14 +99,7 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
         raise AssertionError("a task of boxes has a file of labels")
     content = read_json(data.labels)
     try:
-        images = {int(one["id"]): str(one["file_name"]) for one in content["images"]}
-        categories = {int(one["id"]): str(one["name"]) for one in content["categories"]}
-        boxes: dict[int, list[Any]] = {}
-        for one in content["annotations"]:
-            x, y, width, height = map(float, one["bbox"])
-            images[int(one["image_id"])], categories[int(one["category_id"])]
-            row = [x, y, width, height, int(one["category_id"]), int(one.get("iscrowd", 0))]
-            boxes.setdefault(int(one["image_id"]), []).append([*row, float(one.get("area", width * height))])
+        images, categories, boxes = _annotations(content)
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"is not a file of COCO's annotations ({type(error).__name__}: {error})",
@@ -139,6 +132,19 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
         lower_is_better=False,
         eval_defaults={"batch_size": 4, "split": split},
     )
+
+
+def _annotations(content: Any) -> tuple[dict[int, str], dict[int, str], dict[int, list[Any]]]:
+    """Return the files of images and the names of categories by id, and the boxes of each image."""
+    images = {int(one["id"]): str(one["file_name"]) for one in content["images"]}
+    categories = {int(one["id"]): str(one["name"]) for one in content["categories"]}
+    boxes: dict[int, list[Any]] = {}
+    for one in content["annotations"]:
+        x, y, width, height = map(float, one["bbox"])
+        images[int(one["image_id"])], categories[int(one["category_id"])]
+        row = [x, y, width, height, int(one["category_id"]), int(one.get("iscrowd", 0))]
+        boxes.setdefault(int(one["image_id"]), []).append([*row, float(one.get("area", width * height))])
+    return images, categories, boxes
 
 
 class Recorded(nn.Module):

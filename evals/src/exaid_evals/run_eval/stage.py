@@ -119,11 +119,14 @@ def evaluate_file(
     comparison = None
     if against is not None and other is not None and first:
         comparison = compare(read_predictions(folder, split), other, resamples=final.resamples, seed=final.seed)
-        signatures = [signature_in(place, split) for place in (folder, against)]
-        write_comparison(folder, comparison, signatures=signatures)
-        if config.data is not None:
-            contact_sheet(folder / SHEET_FILE, comparison, config.data.folder)
+        _write_comparison(comparison, folder, against, split, images=config.data.folder if config.data else None)
     return Evaluated(result, name, which, split, folder, first, comparison)
+
+
+def _write_comparison(comparison: Comparison, folder: Path, against: Path, split: str, *, images: Path | None) -> None:
+    write_comparison(folder, comparison, signatures=[signature_in(place, split) for place in (folder, against)])
+    if images is not None:
+        contact_sheet(folder / SHEET_FILE, comparison, images)
 
 
 def _parts(config: RunEvalConfig, trained: Path | None) -> tuple[Task, nn.Module, str]:
