@@ -185,7 +185,7 @@ def _expected_dir() -> Path:
 
 def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     """Compare with what a folder expects; and the campaign in --data-dir too, where it is the same one."""
-    from exaid_evals.cli.rebuild import default_build_spec, holds_cases_of, make_again, temporary_campaign
+    from exaid_evals.cli.reproduce import default_build_spec, holds_cases_of, make_again, temporary_campaign
     from exaid_evals.verification.expected import (
         ExpectedSide,
         noted_configuration,
@@ -225,7 +225,7 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
 
 def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Campaign) -> int:
     """Make the campaign of --data-dir again, and compare it with itself or with another one."""
-    from exaid_evals.cli.rebuild import build_spec_of, make_again, temporary_campaign
+    from exaid_evals.cli.reproduce import build_spec_of, make_again, temporary_campaign
     from exaid_evals.verification.expected import noted_configuration, settings_that_differ
     from exaid_evals.verification.sides import FolderSide, holds_export_of_others, stages_with_files
 
@@ -263,7 +263,7 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
 
 def _write(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     from exaid_evals.artifacts.manifest import read_manifest
-    from exaid_evals.cli.rebuild import default_build_spec, make_again, temporary_campaign
+    from exaid_evals.cli.reproduce import default_build_spec, make_again, temporary_campaign
     from exaid_evals.metrics.runs import present_variants
     from exaid_evals.verification.expected import installed_versions, noted_configuration, write_expected
     from exaid_evals.verification.sides import STAGES, FolderSide

@@ -16,7 +16,7 @@ _PACKAGE = "exaid_evals.item_scores"
 _BUILT_IN = {
     "inspect_ai": f"{_PACKAGE}.harnesses:InspectLogs",
     "lm_eval": f"{_PACKAGE}.harnesses:LmEvalSamples",
-    "promptfoo": f"{_PACKAGE}.promptfoo:PromptfooOutput",
+    "promptfoo": f"{_PACKAGE}.item_tables:PromptfooOutput",
     "helm": f"{_PACKAGE}.harnesses:HelmInstances",
     "mlflow": f"{_PACKAGE}.item_tables:MlflowTable",
     "run_eval": f"{_PACKAGE}.item_tables:RunEvalPredictions",

@@ -36,7 +36,7 @@ def coverage_gold(seen: Observation) -> float | None:
     """|G(∪s)| / |G(T)|: of the concepts that the conversation really states, the share that some update states.
 
     G(T) are the gold concepts of the conversation. G(s_i) are those whose gold mention was copied whole into s_i, which
-    must consist of sentences of the conversation (`exaid_evals.metrics.copied` says how that is decided), since nobody
+    must consist of sentences of the conversation (`exaid_evals.metrics.observe` says how that is decided), since nobody
     labels what a middleware writes.
 
     Edge cases: undefined without labels, where the conversation states no known concept, where the text of one update
