@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.factuality.reference import Comparison
-from exaid_evals.factuality.support import Verdict, judge
+from exaid_evals.factuality.reference import Comparison, Verdict, judge
 
 DIALOGUE = """Doctor: Good morning. How old are you?
 Patient: I am forty two years old.

@@ -16,7 +16,7 @@ from exaid_evals.config.request import ConfigRequest, ExtractorRequest, Request,
 
 if TYPE_CHECKING:
     from exaid_evals.factuality.notes import Judge, MeasuredNote
-    from exaid_evals.factuality.support import Judged, Verdict
+    from exaid_evals.factuality.reference import Judged, Verdict
 
 
 class NotesRequest(ExtractorRequest, ConfigRequest):

@@ -21,7 +21,7 @@ from exaid_evals.clients.registry import build_client, check_client, equip_clien
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.variant import SummarizerConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError, MissingDependencyError
-from exaid_evals.factuality.support import Judged, Verdict
+from exaid_evals.factuality.reference import Judged, Verdict
 from exaid_evals.stats.agreement import Interval, bootstrap, kappa
 
 _MODEL = (

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.errors import DataError
-from exaid_evals.factuality.reference import Comparison
-from exaid_evals.factuality.support import Judged, Verdict, judge
+from exaid_evals.factuality.reference import Comparison, Judged, Verdict, judge
 
 SAME_MEANING = 0.6
 """Cosine from which a statement and what a source says are the same in other words."""

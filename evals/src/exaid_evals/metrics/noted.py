@@ -16,8 +16,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
 from exaid_evals.factuality.notes import SAME_MEANING, Similarity, by_meaning, verdict_shares
-from exaid_evals.factuality.reference import Comparison
-from exaid_evals.factuality.support import Judged, Sources
+from exaid_evals.factuality.reference import Comparison, Judged, Sources
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.records import OK, read_variant_and_cases
 from exaid_evals.replay.clock import MessageArrival

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.factuality.reference import NAMES
-from exaid_evals.factuality.support import Verdict
+from exaid_evals.factuality.reference import NAMES, Verdict
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation
 
@@ -14,7 +13,7 @@ from exaid_evals.metrics.observation import Observation
 def measures(_: MetricsConfig) -> list[Measure]:
     """Statements of updates against what had been said: numbers, units, sides, denials and plans, beyond concepts.
 
-    An update is divided into statements, at conjunctions and marks; `exaid_evals.factuality.support` says how each is
+    An update is divided into statements, at conjunctions and marks; `exaid_evals.factuality.reference` says how each is
     judged. The family `meaning` takes what comes near in other words as said too. How far that agrees with people:
     docs/human_agreement.md.
     """
