@@ -186,7 +186,7 @@ def lagging_measures(_: MetricsConfig) -> list[Measure]:
 
     The source is the conversation, once as its concepts in the order in which they were first said and once as its CTU;
     the output is what updates report. A unit's delay is how much of the source had been said when it came. Each measure
-    stands twice: as it was, latency included, and `_without_latency`, as it would be if each update came when its
+    has two forms: as it was, latency included, and `_without_latency`, as it would be if each update came when its
     window had left the gate. Formulas and sources: `exaid_evals.stats.descriptive`.
     """
     return [
