@@ -1,17 +1,24 @@
-"""Folders that a pattern matches: like glob, but no loop of links is walked twice, and no obstacle is passed over."""
+"""Folders that runs may be in: those that a pattern matches, without loops of links; and what lies beside runs."""
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from exaid_evals.errors import ConfigError
 from exaid_evals.files import is_folder
+from exaid_evals.runs.base import Source
 
 _MAGIC = re.compile(r"[*?\[]")
 _NOTED_AT_MOST = 20
+_LEFT_OUT_AT_MOST = 8
+_NO_RUNS = frozenset({"export", "exports", "logs", "plots", "figures", "tables", "configs", "code", "src"})
+"""Folders beside runs that nobody takes for one."""
 
 
 def matching_folders(pattern: str) -> tuple[list[Path], list[str]]:
@@ -134,3 +141,45 @@ class RealPaths:
         if parent is None:
             parent = self._parents[head] = os.path.realpath(head)
         return os.path.join(parent, name)  # noqa: PTH118 - of many
+
+
+def resolved(folders: Sequence[Path]) -> list[Path]:
+    """Return where folders really are.
+
+    Raises:
+        ConfigError: there is none, or one is given twice.
+    """
+    real = RealPaths()
+    places = [Path(real.of(folder)) for folder in folders]
+    if not places:
+        raise ConfigError("no run to export", remedy="name folders with --run")
+    repeated = [str(folder) for folder, count in Counter(places).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
+    return places
+
+
+def beside_runs(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return what lies in a folder beside its runs, and in those in it that hold several: folders, and files alike."""
+    if sources[0].path == folder:
+        return ()  # it is a run itself
+    below = [source.path for source in sources if source.path.is_relative_to(folder)]
+    if folder in below or not below:
+        return ()  # it is a store that its format searches
+    members = {path for run in below for path in (run, *run.parents)}
+    holding = Counter(path.parent for path in members)
+    kinds = {source.path.suffix for source in sources if source.path.is_file()}
+    others: list[str] = []
+    for holder in sorted({folder, *(path for path, n in holding.items() if n > 1 and path.is_relative_to(folder))}):
+        with contextlib.suppress(OSError), os.scandir(holder) as entries:
+            others += [
+                path.relative_to(folder).as_posix()
+                for one in entries
+                if (path := holder / one.name) not in members
+                and not one.name.startswith((".", "_"))
+                and one.name not in _NO_RUNS
+                and (one.is_dir(follow_symlinks=False) or (kinds and path.suffix in kinds))
+            ]
+    more = len(others) - _LEFT_OUT_AT_MOST
+    named = sorted(others)[:_LEFT_OUT_AT_MOST]
+    return (*named, *([f"{more} more"] if more > 0 else []))

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from exaid_evals.artifacts.redaction import first_few, printable
-from exaid_evals.errors import ConfigError, DataError, ExaidError, UnknownFormatError, show_if_debugging
+from exaid_evals.errors import DataError, ExaidError, UnknownFormatError, show_if_debugging
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import Executor, without_cycle_search
 from exaid_evals.export.cache import (
@@ -36,7 +35,7 @@ from exaid_evals.export.cache import (
     status_of,
     to_data,
 )
-from exaid_evals.export.finding import RealPaths
+from exaid_evals.export.finding import beside_runs, resolved
 from exaid_evals.export.unread import unread_columns
 from exaid_evals.files import folders_in, unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source
@@ -48,9 +47,6 @@ log = logging.getLogger("exaid_evals.export")
 
 _FOLDERS_AT_ONCE = 50
 _LOGGED_ONE_BY_ONE = 100
-_LEFT_OUT_AT_MOST = 8
-_NO_RUNS = frozenset({"export", "exports", "logs", "plots", "figures", "tables", "configs", "code", "src"})
-"""Folders beside runs that nobody takes for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,7 @@ def read_runs(
         DataError: no run at all could be read; names every problem at once.
     """
     read = partial(_outcomes, settings=settings or Settings(), workers=executor(jobs, cluster), cache=cache)
-    found, notes = _with_places_below(read(_resolved(folders), advance=advance), read, settings or Settings())
+    found, notes = _with_places_below(read(resolved(folders), advance=advance), read, settings or Settings())
     sources = [
         Source(folder if outcome.path == str(folder) else Path(outcome.path), outcome.part, outcome.label)
         for folder, outcome in found
@@ -245,17 +241,6 @@ class _Taken:
             log.debug("%s", "\n".join([f"{len(self._described)} runs:", *map(printable, self._described)]))
 
 
-def _resolved(folders: Sequence[Path]) -> list[Path]:
-    real = RealPaths()
-    resolved = [Path(real.of(folder)) for folder in folders]
-    if not resolved:
-        raise ConfigError("no run to export", remedy="name folders with --run")
-    repeated = [str(folder) for folder, count in Counter(resolved).items() if count > 1]
-    if repeated:
-        raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
-    return resolved
-
-
 def _outcomes(
     folders: Sequence[Path], settings: Settings, workers: Executor, cache: Cache | None, advance: Callable[[], None]
 ) -> list[tuple[Path, _Outcome]]:
@@ -313,7 +298,7 @@ class _Work:
 
     def _left_out(self, folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
         """Return what lies beside a folder's runs, with the format of what holds runs of another one."""
-        return tuple(f"{one}{self._said_of(folder / one)}" for one in _left_out(folder, sources))
+        return tuple(f"{one}{self._said_of(folder / one)}" for one in beside_runs(folder, sources))
 
     def _said_of(self, place: Path) -> str:
         try:
@@ -350,32 +335,6 @@ class _Work:
             return _Outcome(str(source.path), source.part, entry, keep=True)
         except Exception as error:
             return _Outcome(str(source.path), source.part, error=_described(error, source.path))
-
-
-def _left_out(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
-    """Return what lies in a folder beside its runs, and in those in it that hold several: folders, and files alike."""
-    if sources[0].path == folder:
-        return ()  # it is a run itself
-    below = [source.path for source in sources if source.path.is_relative_to(folder)]
-    if folder in below or not below:
-        return ()  # it is a store that its format searches
-    members = {path for run in below for path in (run, *run.parents)}
-    holding = Counter(path.parent for path in members)
-    kinds = {source.path.suffix for source in sources if source.path.is_file()}
-    others: list[str] = []
-    for holder in sorted({folder, *(path for path, n in holding.items() if n > 1 and path.is_relative_to(folder))}):
-        with contextlib.suppress(OSError), os.scandir(holder) as entries:
-            others += [
-                path.relative_to(folder).as_posix()
-                for one in entries
-                if (path := holder / one.name) not in members
-                and not one.name.startswith((".", "_"))
-                and one.name not in _NO_RUNS
-                and (one.is_dir(follow_symlinks=False) or (kinds and path.suffix in kinds))
-            ]
-    more = len(others) - _LEFT_OUT_AT_MOST
-    named = sorted(others)[:_LEFT_OUT_AT_MOST]
-    return (*named, *([f"{more} more"] if more > 0 else []))
 
 
 def _read(reader: Format, source: Source) -> tuple[bytes | Run, str]:

@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source, Training
+from exaid_evals.runs.files.delimited import cell_of, numbers, without_spread
 from exaid_evals.runs.files.document import objects, read_document, read_yaml
 from exaid_evals.runs.files.reported import is_no_metric
 from exaid_evals.runs.files.summary import is_incidental, seed_in
 from exaid_evals.runs.files.training_history import divergence_of, training_of
 from exaid_evals.runs.files.values import plain, undefined_warning
 from exaid_evals.runs.following import FollowedRows
-from exaid_evals.runs.history import BatchRow, History, Series
+from exaid_evals.runs.history import BatchRow, Column, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
 from exaid_evals.runs.rows import Row, Table, batch_of, history_of, simple
 from exaid_evals.runs.run_names import position_of
@@ -289,3 +290,27 @@ def _training(
     if longest is None:
         return None
     return training_of({"epoch": [point.step for point in longest.points], **columns}, config)
+
+
+def add_cells(column: Column, cells: Sequence[str]) -> int:
+    """Append cells, at once where they are numbers as JSON has them, which most are; return how many hold a spread.
+
+    A value is appended without its spread.
+    """
+    if not any(cells):
+        column.add_missing(len(cells))
+        return 0
+    try:
+        if "" not in cells:
+            column.add_numbers(numbers(cells))
+            return 0
+    except ValueError:
+        pass
+    spreads = 0
+    for cell in cells:
+        value = cell_of(cell) if cell else None
+        if isinstance(value, str):
+            value = without_spread(value)
+            spreads += not isinstance(value, str)
+        column.add(value)
+    return spreads

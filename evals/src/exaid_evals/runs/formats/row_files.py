@@ -27,7 +27,6 @@ from exaid_evals.runs.files.delimited import (
     cell_of,
     fitted,
     is_header,
-    numbers,
     open_delimited,
     split_header,
     without_spread,
@@ -36,7 +35,7 @@ from exaid_evals.runs.files.document import lists_of, objects, read_document
 from exaid_evals.runs.files.values import Separators, mappings_of, part_thousands
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
-from exaid_evals.runs.history_files import HistoryFile, suffix_of
+from exaid_evals.runs.history_files import HistoryFile, add_cells, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, Table, simple, step_column
 from exaid_evals.runs.tool_files import head
@@ -234,7 +233,7 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
         for (name, column), at in zip(columns.items(), firsts, strict=True):
             if separators and cells:
                 separators[name].see(cells[at], len(column.kinds))
-            spreads += _add(column, cells[at] if cells else ())
+            spreads += add_cells(column, cells[at] if cells else ())
     warnings += [f"{path.name}: {warning}" for warning in part_thousands(columns, separators)]
     if spreads:
         warnings.append(f"{path.name}: {spreads} cells hold a value and its spread, which is left out")
@@ -262,30 +261,6 @@ def _cells_by_column(opened: Delimited, block: Block, wrong: list[int]) -> list[
         elif row and row != [""]:
             wrong.append(block.line + at)
     return list(zip(*kept, strict=True))
-
-
-def _add(column: Column, cells: Sequence[str]) -> int:
-    """Append cells, at once where they are numbers as JSON has them, which most are; return how many hold a spread.
-
-    A value is appended without its spread.
-    """
-    if not any(cells):
-        column.add_missing(len(cells))
-        return 0
-    try:
-        if "" not in cells:
-            column.add_numbers(numbers(cells))
-            return 0
-    except ValueError:
-        pass
-    spreads = 0
-    for cell in cells:
-        value = cell_of(cell) if cell else None
-        if isinstance(value, str):
-            value = without_spread(value)
-            spreads += not isinstance(value, str)
-        column.add(value)
-    return spreads
 
 
 _ROWS_AT_ONCE = 4096
