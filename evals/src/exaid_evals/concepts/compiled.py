@@ -6,6 +6,7 @@ import hashlib
 import runpy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def _sources_sha256() -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1)  # and workers that are copies of a process have what it has loaded
 def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled:
     """Load the tables from the cache, or compile them and store them there.
 

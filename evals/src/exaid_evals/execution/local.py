@@ -8,6 +8,8 @@ import gc
 import multiprocessing
 import os
 import signal
+import stat
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from exaid_evals.errors import ExaidError
@@ -84,12 +87,12 @@ class Processes:
             work = here or build()
             yield from ((item, work(item)) for item in items)
             return
-        # A spawned worker starts from nothing, so no thread or lock of this process is carried along half-way.
-        spawn = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
         # Only this process holds the writing end: workers see it close when this process wants no more, or dies.
-        alive, lifeline = spawn.Pipe(duplex=False)
+        alive, lifeline = context.Pipe(duplex=False)
         resource_tracker.ensure_running()  # later, it would let interruptions through
-        pool = ProcessPoolExecutor(jobs, spawn, initializer=_start_worker, initargs=(build, alive))
+        inherited = lifeline if context.get_start_method() == "fork" else None
+        pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(build, alive, inherited))
         begun: deque[tuple[Item, Future[Result]]] = deque()
         with contextlib.closing(alive), contextlib.closing(lifeline):
             try:
@@ -112,6 +115,14 @@ class Processes:
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+def _may_fork() -> bool:
+    """Whether a worker may begin as a copy of this process, with all modules and vocabularies that it has loaded.
+
+    A copy of a process that has threads may wait for ever for a lock that one of them held.
+    """
+    return sys.platform == "linux" and threading.active_count() == 1
 
 
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
@@ -144,14 +155,27 @@ _build: Callable[[], Callable[[Any], Any]]
 _work: Callable[[Any], Any] | None = None
 
 
-def _start_worker(build: Callable[[], Callable[[Any], Any]], alive: Connection) -> None:
+def _start_worker(build: Callable[[], Callable[[Any], Any]], alive: Connection, inherited: Connection | None) -> None:
     """Prepare this process, a worker, that ends when the other end of the pipe closes, whatever it then does."""
-    global _build
-    _build = build
+    global _build, _work
+    _build, _work = build, None
+    if inherited is not None:
+        inherited.close()
+        _let_go_of_files()
+        gc.freeze()
     gc.set_threshold(*SEARCH_FOR_CYCLES)
     for number in _INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=lambda: (alive.poll(None), os._exit(1)), daemon=True).start()
+
+
+def _let_go_of_files() -> None:
+    """Hold no file, and no lock on one, that is open in the process of which this one is a copy."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        with contextlib.suppress(OSError):  # the list itself is closed by now
+            if number > 2 and stat.S_ISREG(os.fstat(number).st_mode):
+                os.dup2(nothing, number)
 
 
 def _do(item: Any) -> Any:

@@ -21,11 +21,10 @@ from exaid_evals.config.variant import VARIANT_ID_PATTERN, SummarizerConfig, Var
 from exaid_evals.errors import CaseFailedError, ConfigError, ExaidError, LLMError
 from exaid_evals.replay.eval_run import EvalRun, eval_run, remarks, run_case
 from exaid_evals.replay.stage import Plan, Settings, part_problems, plan_runs
-from exaid_evals.replay.working import make_client, read_nothing
+from exaid_evals.replay.working import SHIPPED_READER, make_client, read_nothing
 from exaid_evals.traces.model import read_trace
 
 STUB = "stub"
-SHIPPED_READER = "lexicon"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,17 @@ from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.middleware.registry import check_variant, part_sources
 from exaid_evals.replay.kept_concepts import forget_old_concepts
-from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Places, Worker, do_live, read_nothing
+from exaid_evals.replay.working import (
+    SHIPPED_READER,
+    Broken,
+    CaseDone,
+    CaseWork,
+    Places,
+    Worker,
+    do_live,
+    make_reader,
+    read_nothing,
+)
 from exaid_evals.traces.freeze import verify_frozen
 
 _FAILED = "failed"
@@ -200,6 +210,10 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
 def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> Results:
     dataset_hash = plan.manifest.trace_dataset_hash
     if _simulated(settings):
+        if settings.request.cluster is None and settings.summarizer.stub.concepts == SHIPPED_READER:
+            make_reader(
+                settings.summarizer, settings.stop_entities
+            )  # it keeps what it loads, for workers that are copies
         places = Places(campaign.root, plan.output.root)
         build = partial(Worker, places, settings.summarizer, settings.stop_entities, dataset_hash)
         return executor(settings.request.jobs, settings.request.cluster).map_ordered(build, plan.work)

@@ -27,6 +27,7 @@ from exaid_evals.replay.kept_concepts import KeptConcepts
 from exaid_evals.replay.run_log import RunLog, write_run
 from exaid_evals.traces.model import Trace, read_trace
 
+SHIPPED_READER = "lexicon"
 _REMEMBERED_TEXTS = 5000
 """The variants of a case ask about the same texts; those of cases that are done would fill a worker's memory."""
 
