@@ -45,6 +45,53 @@ def test_weights_of_an_old_checkpoint_learn_the_same_again() -> None:
     assert quick.diagnosis is None or quick.diagnosis.named != "system"
 
 
+def test_weights_that_learn_again_within_two_evaluations_are_lost_weights() -> None:
+    """A long training relearns in a fraction of itself: its own values show the way, evaluations that they fell."""
+    n, at = 1400, 900
+    steps = np.arange(n)
+    rng = np.random.default_rng(1)
+    course = 2.2 * np.exp(-np.where(steps < at, steps, steps - at + 8) / 25) + 0.01
+    noise = rng.normal(0, 1, n) * (0.004 + 0.1 * course)
+    rows = [{"step": step, "train_loss": abs(value)} for step, value in enumerate(course + noise)]
+    for step in range(49, n, 50):
+        rows[step]["val_loss"] = course[step] + 0.06 + rng.normal(0, 0.002)
+    again = reported(rows)
+    assert severe(again)
+    assert again.diagnosis is not None
+    assert again.diagnosis.named == "system"
+
+
+def test_a_rate_that_goes_on_above_its_peak_excuses_nothing() -> None:
+    """A cosine that ran past its end raises the loss for good, and not as a warm restart does."""
+    steps, end, n = np.arange(900), 400, 900
+    rng = np.random.default_rng(2)
+
+    def rows(top: float) -> list[dict[str, float]]:
+        past = top * (1 - np.cos(np.pi * (steps - end) / end)) / 2
+        rate = np.where(steps < end, 0.05 * (1 + np.cos(np.pi * steps / end)) / 2, past)
+        loss = 2.3 * np.exp(-steps / 60) + 0.05 + 2.2 * (np.maximum.accumulate(rate) > 0.2)
+        found = [{"step": at, "lr": rate[at], "loss": value} for at, value in enumerate(loss + rng.normal(0, 0.01, n))]
+        return [row | ({"eval_loss": row["loss"] + 0.05} if row["step"] % 30 == 29 else {}) for row in found]
+
+    assert severe(reported(rows(1.0)))
+    assert not severe(reported(rows(0.05)))
+
+
+def test_a_classifier_that_is_thrown_about_guesses_however_noisy_its_batches() -> None:
+    """Accuracies of small batches lie far around 1/k; none of their means leaves it."""
+    rng = np.random.default_rng(3)
+    rows = [
+        {
+            "step": at,
+            "loss": 2.65 + rng.normal(0, 0.2),
+            "acc": rng.binomial(32, 0.1) / 32,
+            "val_acc": rng.normal(0.1, 0.01),
+        }
+        for at in range(140)
+    ]
+    assert severe(reported(rows))
+
+
 def test_cycles_and_collapsed_policies_are_no_old_checkpoints() -> None:
     """What was better before it came again is a cycle; a reward climbs anew in the same way."""
     steps = np.arange(N)

@@ -27,6 +27,7 @@ _BACK = 0.25
 _TOGETHER = 0.05
 """Of the run: anomalies that begin so close to each other, or while the other lasts, are one incident."""
 _REGULAR, _LONG = 0.12, 20
+_MANY_LOST = 5
 _HUGE = 1e6
 """A loss that stays above it was thrown there, and may well have learnt before."""
 _APART = 0.02
@@ -90,7 +91,7 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
                 severity: Severity = "critical" if one.severity == "critical" else "high"
                 evidence = {**one.evidence, "recovered": True, "relearnt_since": again.since}
                 found.append(replace(one, severity=severity, evidence=evidence))
-            elif _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)]):
+            elif _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)], directions):
                 found.append(replace(one, evidence={**one.evidence, "recovered": True}))
             elif one.metric in regular:
                 found.append(replace(one, severity="low", evidence={**one.evidence, "regular": True}))
@@ -147,11 +148,31 @@ def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direct
     return lost >= gained > _CLEAR * difference_sigma(ahead)
 
 
-def _is_glitch(history: History, one: Anomaly, back: float | None) -> bool:
-    """Return whether a fall was over after two values at most of a longer series: no model learns anew so quickly."""
+def _is_glitch(history: History, one: Anomaly, back: float | None, directions: Mapping[str, Direction]) -> bool:
+    """Return whether a fall was over after two values at most of a longer series: no model learns anew so quickly.
+
+    Where other metrics are logged more often, it was over in those as well.
+    """
     steps = history.series[one.metric].clean.steps
-    lasted = int(((steps >= one.step) & (steps < (one.step if back is None else back))).sum())
-    return len(steps) >= _LONG and lasted <= 2
+    until = one.step if back is None else back
+    lasted = int(((steps >= one.step) & (steps < until)).sum())
+    if len(steps) < _LONG or lasted > 2:
+        return False
+    since = float(max(steps[steps < one.step], default=one.step))
+    others = [name for name in directions if name != one.metric and name in history.series]
+    lost = (_n_lost(history.series[name].clean, directions[name], since, until) for name in others)
+    return all(n < _MANY_LOST for n in lost)
+
+
+def _n_lost(clean: CleanSeries, direction: Direction, since: float, until: float) -> int:
+    """Return how many values between two steps have lost half and more of what had been gained until the first."""
+    worse = worsening(clean.values, direction)
+    ahead, during = worse[clean.steps <= since], worse[(clean.steps > since) & (clean.steps < until)]
+    if len(ahead) < 2 * _MANY_LOST:
+        return 0
+    level = float(np.median(ahead[-_MANY_LOST:]))
+    gained = float(np.median(ahead[:_MANY_LOST])) - level
+    return int((during > level + gained / 2).sum()) if gained > _CLEAR * difference_sigma(ahead) else 0
 
 
 def _is_harder_data(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:

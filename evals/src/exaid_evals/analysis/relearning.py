@@ -40,9 +40,10 @@ def relearnt(history: History, directions: Mapping[str, Direction], step: float)
     """Return from where on the metrics went the same way again after a step; None where they did not.
 
     Weights that were damaged come back on a way of their own; those of an old checkpoint on the one that led on from
-    it. Two metrics must agree on the place, to a tenth of the run, or one show it with ten points and more; where the
-    validation was logged often enough, it must be among them, for what is new in the training data is learnt as quickly
-    as the first was. Rewards are left out: a policy that collapsed climbs as it did before.
+    it. Two metrics must agree on the place, to a tenth of the run, or one show it with ten points and more; a metric of
+    the validation that was back within a few values agrees where these fit the place. If the validation was logged
+    often enough, it must be among them, for what is new in the training data is learnt as quickly as the first was.
+    Rewards are left out: a policy that collapsed climbs as it did before.
 
     Args:
         history: of the run.
@@ -59,7 +60,9 @@ def relearnt(history: History, directions: Mapping[str, Direction], step: float)
         return None
     since = float(np.median([place for place, _ in found.values()]))
     agreed = [metric for metric, (place, _) in found.items() if abs(place - since) <= _AGREE * step]
-    evaluated = [name for name, (one, _) in logged.items() if is_validation(name) and (one.steps >= step).sum() > _MANY]
+    validated = {name: one for name, one in logged.items() if is_validation(name)}
+    agreed += [name for name, one in validated.items() if name not in found and _goes_along(*one, step, since)]
+    evaluated = any((one.steps >= step).sum() > _MANY for one, _ in validated.values())
     if evaluated and not any(map(is_validation, agreed)):
         return None
     if len(agreed) >= 2 or (len(found) == 1 and found[agreed[0]][1] >= _MANY):
@@ -71,14 +74,31 @@ def _again(clean: CleanSeries, direction: Direction, step: float) -> tuple[float
     """Return the step before a fall from which on the values are as after it, and on how many points that is seen."""
     values = worsening(clean.values, direction)
     at, group = int(np.searchsorted(clean.steps, step)), max(1, len(values) // _GROUPS)
-    before, after = _medians(values[at % group : at], group), _medians(values[at:], group)
-    if len(before) <= _FEW or len(after) < _FEW:
-        return None
-    level, changes = float(np.median(before[-3:])), np.diff(before)
-    fall = float(after[:2].max()) - level
-    if fall <= _CLEAR * float(np.median(np.abs(changes - np.median(changes)))):
-        return None
-    back = np.flatnonzero(after <= level + _REGAINED * fall)
+    while True:
+        before, after = _medians(values[at % group : at], group), _medians(values[at:], group)
+        if len(before) <= _FEW or len(after) < _FEW:
+            return None
+        level, changes = float(np.median(before[-3:])), np.diff(before)
+        fall = float(after[:2].max()) - level
+        if fall <= _CLEAR * float(np.median(np.abs(changes - np.median(changes)))):
+            return None
+        back = np.flatnonzero(after <= level + _REGAINED * fall)
+        found = _same_way(before, after, fall, back)
+        if found is not None:
+            return float(clean.steps[at % group + found[0] * group]), found[1]
+        finer = group * (int(back[0]) + 1) // (_MANY + 2) if len(back) and back[0] < _MANY else 0
+        if not 0 < finer < group:
+            return None
+        group = finer
+
+
+def _same_way(
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    fall: float,
+    back: NDArray[np.intp],
+) -> tuple[int, int] | None:
+    """Return the place from which the values before go as those after, and on how many points; None where none does."""
     rest = after[int(back[0]) :] if len(back) else after[:0]
     if any(float((part - np.minimum.accumulate(part)).max(initial=0)) >= _LEARNT * fall for part in (before, rest)):
         return None  # it fell before or falls again: a cycle
@@ -93,7 +113,27 @@ def _again(clean: CleanSeries, direction: Direction, step: float) -> tuple[float
             error = float(np.median(differ))
             if learnt and error <= _CLOSE and differ.max() <= _FAR and (best is None or error < best[0]):
                 best = (error, first, n)
-    return None if best is None else (float(clean.steps[at % group + best[1] * group]), best[2])
+    return None if best is None else best[1:]
+
+
+def _goes_along(clean: CleanSeries, direction: Direction, step: float, since: float) -> bool:
+    """Return whether a metric that was back within a few values had, as long after a step, what it has after a fall."""
+    values = worsening(clean.values, direction)
+    at = int(np.searchsorted(clean.steps, step))
+    before, after = values[:at], values[at : at + _FEW]
+    if len(before) < _FEW or len(after) < _FEW - 1:
+        return False
+    level, noise = float(np.median(before[-_FEW:])), float(np.median(np.abs(np.diff(before))))
+    fall = float(after[:2].max()) - level
+    if fall <= _CLEAR * noise or after[-1] > level + _REGAINED * fall:
+        return False
+    for pace in _PACES:
+        places = since + pace * (clean.steps[at : at + _FEW] - step)
+        logged = places >= clean.steps[0]
+        differ = np.abs(np.interp(places, clean.steps[:at], before) - after)[logged] / fall
+        if len(differ) >= 2 and np.median(differ) <= _FAR and differ.max() <= _LEARNT:
+            return True
+    return False
 
 
 def _medians(values: NDArray[np.float64], group: int) -> NDArray[np.float64]:

@@ -79,6 +79,9 @@ class Oscillation:
         ]
 
 
+_LONG_BEFORE = 5
+
+
 class OverfittingGap:
     """Compares the end of a validation metric with its best, while the training metric beside it improves.
 
@@ -134,6 +137,8 @@ class OverfittingGap:
         quick = _between(training, float(steps[at]), float(steps[at + 1]), direction) >= 0.5 * gained
         if not few and ((sudden and not quick) or lost < 4 * noise):
             return []
+        if few and len(values) >= _LONG_BEFORE * len(since) and lost < 5 * noise:
+            return []  # the least of many values and one of the next few lie so far apart by their noise
         sign = 1.0 if direction == "lower" else -1.0
         by_heart = direction == "lower" and relative >= _CLEAR_RISE and _shrunk_since(training, float(steps[best]))
         severity: Severity = "critical" if relative >= 1 else "high" if relative >= 0.25 or by_heart else "medium"
@@ -359,14 +364,17 @@ def _only_guesses(loss: float, series: Mapping[str, Series], metric: str) -> boo
     import numpy as np
 
     found = [
-        [float(np.median(part)) for part in np.array_split(one.clean.values, 10)]
+        (
+            [float(np.median(part)) for part in np.array_split(one.clean.values, 10)],
+            4 * difference_sigma(one.clean.values) / math.sqrt(len(one.clean.values) / 10),
+        )
         for name, one in series.items()
         if (entry := metric_named(name)) and entry.name == "accuracy" and len(one.clean.values) >= 10
     ]
-    for medians in found:
+    for medians, error in found:
         usual = float(np.median(medians))
         k = round(1 / usual) if usual > 0 else 0
-        guessing = k >= 2 and max(medians) <= 1.3 * usual and abs(usual * k - 1) < 0.15
+        guessing = k >= 2 and max(medians) <= usual + max(0.3 * usual, error) and abs(usual * k - 1) < 0.15
         if not guessing or not 0.8 * math.log(k) < loss < 1.5 * math.log(k):
             return False
     return bool(found) and not any(_falls(part) for name, part in series.items() if name != metric)

@@ -177,6 +177,10 @@ class Watches:
         return [found for one in self._watches.values() if one is not None for found in one.finish()]
 
 
+_UNSEEN = 1.05
+"""Times the highest rate until then, above which a rate is new."""
+
+
 class Restarts:
     """Knows until which step what gets worse does so because the learning rate was restarted, to where it had been.
 
@@ -185,7 +189,8 @@ class Restarts:
     """
 
     def __init__(self) -> None:
-        self._rates: dict[str, tuple[float, float, float]] = {}  # last, highest, step of the last restart
+        # last, highest, step of the last restart, the highest until then
+        self._rates: dict[str, tuple[float, float, float, float]] = {}
         self._until = -math.inf
         self.spans: list[tuple[float, float]] = []
         """Steps from and until which each restart excuses what gets worse."""
@@ -197,13 +202,17 @@ class Restarts:
                 entry = metric_named(name) if len(self._rates) < MOST_METRICS else None
                 if entry is None or entry.name != "learning_rate":
                     continue
-            last, highest, began = self._rates.get(name, (value, value, step))
-            if last > 0 and value >= 2 * last and value <= 1.05 * highest:
+            last, highest, began, peak = self._rates.get(name, (value, value, step, math.inf))
+            if value > _UNSEEN * peak and step < self._until:
+                # It goes on to where the training never was: no more is excused.
+                self._until = step
+                self.spans = [(low, min(high, step)) for low, high in self.spans]
+            if last > 0 and value >= 2 * last and value <= _UNSEEN * highest:
                 # As long as the cycle before: in a cycle of the same or greater length the loss comes down again.
                 self._until = max(self._until, step + 0.7 * (step - began))
                 self.spans.append((step, self._until))
-                began = step
-            self._rates[name] = (value, max(highest, value), began)
+                began, peak = step, highest
+            self._rates[name] = (value, max(highest, value), began, peak)
         return self._until
 
 

@@ -101,7 +101,9 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
         else f"the evidence points to {diagnosis.named} ({believed(diagnosis.shares[0])})"
     )
     incident = next((one for one in analysis.incidents if drop in one.anomalies), None)
-    course = "" if incident is None else _course(incident)
+    # The incident's course is its worst fall's, which may have been over before this one.
+    over = incident is not None and incident.recovered_at is not None and incident.recovered_at <= drop.step
+    course = "" if incident is None or over else _course(incident)
     what = f"{drop.metric} {_movement(drop)} {began if same else f'at step {drop.step:g}'}{_stay(drop)}{course}"
     return f"{what}{'' if same else f'; it began {began}'}; {cause}."
 
