@@ -11,6 +11,7 @@ from exaid_evals.errors import UnknownFormatError
 from exaid_evals.export.reading import Reading, read_runs
 from exaid_evals.export.stage import consolidate
 from exaid_evals.runs.base import Run
+from exaid_evals.runs.registry import chosen, runs_in
 
 HISTORY = "epoch,train_loss,val_acc\n0,1.0,0.5\n1,0.5,{}\n"
 EVALS = {"train": {"auc": [0.7, 0.8]}, "valid": {"auc": [0.6, 0.7]}}
@@ -57,6 +58,12 @@ def test_a_sweep_is_read_from_any_folder_above_it(tmp_path: Path, named: str) ->
     export = consolidate(reading.runs)
     assert [group.name for group in export.groups] == ["lr 0.1", "lr 0.01"]
     assert not [line for line in export.warnings if "drift" in line]
+
+
+def test_the_histories_of_a_sweep_are_found_by_their_paths(tmp_path: Path) -> None:
+    """`compare` and `analyze` take the folder too."""
+    found = runs_in(sweep(tmp_path) / "multirun", chosen(None))
+    assert [(form.name, name) for form, name, _ in found] == [("csv", f"2026-01-02/10-00-00/{at}") for at in range(4)]
 
 
 def test_runs_of_several_formats_are_read_in_one_go(tmp_path: Path) -> None:

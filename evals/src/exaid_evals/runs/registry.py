@@ -216,6 +216,15 @@ def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Sou
         found += mine
         names |= {name for _, name, _ in mine}
         taken |= {path for form, _, source in mine for path in (source.path, *(form.inputs(source) or ()))}
+    return found or _runs_below(place, asked)
+
+
+def _runs_below(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Source]]:
+    """Return the histories below a folder that is of no format, by their paths in it."""
+    found = []
+    for one in places_below(place, asked) if place.is_dir() else ():
+        there, path = runs_in(one, asked), one.relative_to(place).as_posix()
+        found += [(form, path if len(there) == 1 else f"{path}/{name}", source) for form, name, source in there]
     return found
 
 
