@@ -160,3 +160,17 @@ def test_sums_over_all_steps_and_short_names() -> None:
         "higher",
     ]
     assert [is_validation(name) for name in ("va_loss", "trn_loss", "variance_loss")] == [True, False, False]
+
+
+def test_a_rate_that_is_logged_twice_a_step_is_no_resumed_run() -> None:
+    """A monitor of learning rates writes a row at each step, and another as an epoch ends."""
+    rows = [
+        row
+        for at in range(40)
+        for row in (
+            {"step": at, "lr-SGD": 0.05},
+            {"step": at, "lr-SGD": 0.05},
+            {"step": at, "train_loss": 1 / (at + 1)},
+        )
+    ]
+    assert reported(rows).history.irregularities == ()

@@ -253,8 +253,8 @@ class Series:
             "not_a_number": kinds == _TEXT,
             "nan": is_number & np.isnan(numbers),
             "infinite": is_number & (np.abs(numbers) > LARGEST),
-            # An epoch is logged with each row of a step, of training and of evaluation.
-            "repeated_step": again & (role_of_column(self.metric) != "counter"),
+            # An epoch is logged with each row of a step, of training and of evaluation, and so may be a rate.
+            "repeated_step": again & (role_of_column(self.metric) not in ("counter", "schedule")),
             "unordered_step": ~again & (steps < latest),
         }
         places = {kind: np.flatnonzero(mask) for kind, mask in odd.items()}
