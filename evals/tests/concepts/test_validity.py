@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -112,3 +113,29 @@ def test_the_dictionary_takes_the_longest_name() -> None:
     text = "Ventricular septal defect; a seizure."
     found = [(one.concept_id, text[one.start : one.end]) for one in dictionary.annotate([text])[0]]
     assert found == [("HP:0001629", "Ventricular septal defect"), ("HP:0001250", "seizure")]
+
+
+def test_without_the_rival_its_row_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where FastHPOCR is not installed, no figure stands in its row, and how to install it is said."""
+    script = script_module("evals/bench/external_validity.py")
+    monkeypatch.setitem(sys.modules, "FastHPOCR", None)
+    assert script.fasthpocr() is None
+    assert "pip install FastHPOCR" in capsys.readouterr().err
+
+
+def test_speeds_are_taken_in_turns() -> None:
+    """A reader that takes longer is slower; each is made anew for each round."""
+    script = script_module("evals/bench/external_validity.py")
+    made = []
+
+    class Reader:
+        def __init__(self, work: int) -> None:
+            made.append(work)
+            self.work = work
+
+        def annotate(self, texts: list[str]) -> None:
+            sum(range(self.work * len(texts)))
+
+    found = script.speeds({"slow": lambda: Reader(3_000_000), "quick": lambda: Reader(1000)}, ["Fever."], rounds=2)
+    assert found["quick"] > found["slow"] > 0
+    assert made == [3_000_000, 1000] * 2

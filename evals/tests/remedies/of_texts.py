@@ -34,6 +34,20 @@ LONG = [
         "concepts notes.jsonl",
         files={"notes/a.txt": "Fever.", "notes.jsonl": '{"id": "a", "text": "Fever."}\n'},
     ),
+    Row(
+        "name a file that holds the text; a text itself goes to standard input: "
+        "echo 'She denies fever.' | exaid-evals concepts --format table",
+        "concepts 'she denies fever'",
+        "concepts note.txt",
+        files={"note.txt": "Fever."},
+    ),
+    Row(
+        "name a file of JSON Lines; a record itself goes to standard input: "
+        """echo '{"summary": "No fever.", "source": "He has a fever."}' | exaid-evals notes --format table""",
+        "notes nothing.jsonl",
+        "notes notes.jsonl",
+        files={"notes.jsonl": NOTE},
+    ),
     file("save it as UTF-8", "concepts note.txt", "note.txt", b"Fi\xe8vre.", "Fever."),
     Row(
         "{}known are {}; your own goes by `module:attribute`",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -115,6 +116,10 @@ RENDERERS: dict[str, Callable[[Iterable[Annotated]], Iterator[str]]] = {
 }
 
 
+_TEXT_WANTED = (
+    "name a file that holds the text; a text itself goes to standard input: "
+    "echo 'She denies fever.' | exaid-evals concepts --format table"
+)
 _BATCH = 256  # documents that are held at the same time
 
 
@@ -195,6 +200,8 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
 
     stdin = file == "-"
     where = "standard input" if stdin else file
+    if not stdin and not os.path.lexists(file):  # of a whole text no Path could say so
+        raise DataError("no such file", where=shortened(file, _WIDEST), remedy=_TEXT_WANTED)
     if not stdin and Path(file).is_dir():
         raise DataError(
             "is a folder, where one file must stand",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.display import printable, show_json, with_interval
+from exaid_evals.cli.display import printable, shortened, show_json, with_interval
 from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.request import ConfigRequest, ExtractorRequest, Request, argument, flag, option
+from exaid_evals.errors import DataError
 
 if TYPE_CHECKING:
     from exaid_evals.factuality.notes import Judge, MeasuredNote
@@ -68,6 +70,8 @@ def run_notes(request: NotesRequest) -> int:
 
     def measured(judge: Judge | None) -> Iterator[MeasuredNote]:
         piped = request.file == "-"
+        if not piped and not os.path.lexists(request.file):
+            raise DataError("no such file", where=shortened(request.file, 40), remedy=_NOTES_WANTED)
         path = Path("standard input" if piped else request.file)
         for number, record in written_records(path, sys.stdin.buffer.read() if piped else None):
             yield measure_note(read_note(record, number, str(path)), comparison, meaning, judge)
@@ -82,6 +86,10 @@ def run_notes(request: NotesRequest) -> int:
     return 0
 
 
+_NOTES_WANTED = (
+    "name a file of JSON Lines; a record itself goes to standard input: "
+    """echo '{"summary": "No fever.", "source": "He has a fever."}' | exaid-evals notes --format table"""
+)
 notes_command = verb("notes", NotesRequest, run_notes)
 
 
@@ -202,7 +210,6 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
     from exaid_evals.artifacts.hashing import content_chunks
     from exaid_evals.artifacts.jsonl import written_records
-    from exaid_evals.errors import DataError
     from exaid_evals.factuality.ratings import NAMING
 
     content = b"".join(content_chunks(path))

@@ -22,7 +22,8 @@ RELATIVES = frozenset(
     """
     mother father parent parents brother brothers sister sisters sibling siblings aunt aunts uncle uncles cousin cousins
     grandmother grandfather grandparent grandparents niece nephew twin relative relatives family families
-    generation generations husband wife spouse
+    generation generations husband wife spouse mom mum mommy mummy dad daddy grandma grandpa sib sibs mgm mgf pgm pgf
+    fam fhx
     """.split()  # noqa: SIM905 - a word list reads better than quoted strings
 )
 _HAVING = frozenset("had has have having suffered suffers suffering died developed with diagnosed affected".split())  # noqa: SIM905
@@ -34,7 +35,11 @@ _ENDS = frozenset(
     but however although though while whereas because since i we
     """.split()  # noqa: SIM905
 )
-_ABOUT_OTHERS = (("family", "history"), ("family", "histories"))
+_ABOUT_OTHERS = (
+    *(("family", about) for about in ("history", "histories", "hx", "h")),
+    ("fam", "hx"),
+    ("fhx", "of"),
+)
 _ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
 _IF_AGAINST_FACTS = frozenset(["had", "were"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
@@ -48,10 +53,26 @@ _CLAUSE_ENDS = frozenset([",", ";"])
 _TESTS = frozenset("marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
 """Behind a concept these make it part of their own name: tumor markers are not tumor."""
 
-_ANSWERS = frozenset("none negative absent denied denies nil".split())  # noqa: SIM905
-"""As the whole answer behind a colon these deny what stands before it."""
+_SUPPOSING = negation.phrases(
+    "risk of,risk for,risks of,screen for,screened for,screening for,monitor for,monitored for,monitoring for,"
+    "watch for,watching for,vaccinated against,vaccinated for,immunized against,immunized for,vaccination against,"
+    "vaccination for,immunization against,prophylaxis against,prophylaxis for"
+)
+"""What follows these is not there for all that they say."""
+_ALLERGIC = frozenset(["allergic", "allergy", "allergies"])
+DRUGS = ("DRUGBANK:", "MEDLINEPLUS:", "NHS:")
+"""How the ids of drugs begin."""
+_SUPPOSING_WORDS = frozenset(cue[0] for cue in _SUPPOSING)
+_IF = frozenset(["if", "for", "with"])
+_RETURNING = frozenset("return call seek come contact notify".split())  # noqa: SIM905
+_WHAT_MAY_COME = frozenset(
+    "develop develops developing experience experiences notice notices spike spikes".split()  # noqa: SIM905
+)
+_DEFINITE = (["the"], ["this"], ["these"], ["your"], ["her"], ["his"], ["my"], ["their"])
+_TO_RETURN, _TO_VERB, _MOST_SUPPOSED = 8, 4, 12  # words
+_ASSERTING = frozenset(["(", "so", "take", "takes", "was", "were", "is", "are", "has", "had", ";", *_RETURNING])
 
-_DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST = 1, 2, 4, 8
+_DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST, _SUPPOSES = 1, 2, 4, 8, 16
 """What a word may begin, the third at the head of a sentence alone: one without them says all of the patient."""
 
 
@@ -61,6 +82,7 @@ def _trigger(word: str) -> int:
         | (word in RELATIVES or word == "it") * _OF_OTHERS
         | (word in _IF_AGAINST_FACTS) * _AGAINST_FACTS
         | (word in _TESTS) * _TEST
+        | (word in _SUPPOSING_WORDS or word in _ALLERGIC or word in ("if", "return", "call")) * _SUPPOSES
     )
 
 
@@ -94,13 +116,14 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
                 denied.update([first + index for index in negation.denied(words, spans)])
             if kind & _OF_OTHERS or words[0] in _IF_AGAINST_FACTS:
                 others.update([first + index for index in of_others(words, spans)])
+            if kind & _SUPPOSES:
+                drugs = [match.concept_id.startswith(DRUGS) for match in matches[first:last]]
+                others.update([first + index for index in supposed(words, spans, drugs)])
             if kind & _TEST:
                 behind = enumerate([after for _, after in spans])
                 others.update(
                     [first + index for index, after in behind if words[after : after + 1] and words[after] in _TESTS]
                 )
-        if known[ids[end]] == ":" and _answered_no([known[number] for number in ids[end + 1 : end + 3]]):
-            denied.update([index for index in range(first, last) if matches[index].last == end])
         if begin and known[ids[begin - 1]] == ":":
             before = [known[number] for number in ids[max(0, begin - _HEADING) : begin - 1]]
             if negation.denies_list(before):
@@ -108,26 +131,7 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
             if before and before[-1] in RELATIVES:  # "sister: diabetes"
                 others.update(range(first, last))
         first = last
-    minus = set(_minus_in_brackets(tokens))
-    if minus:
-        denied.update(
-            [index for index, one in enumerate(matches) if not minus.isdisjoint((one.first - 2, one.last + 1))]
-        )
     return frozenset(denied), frozenset(others)
-
-
-def _minus_in_brackets(tokens: Tokens) -> Iterator[int]:
-    """Yield the places of a minus that denies what stands beside it: *vomiting (-)*."""
-    if "-" in tokens.lexemes:
-        minus = tokens.lexemes["-"]
-        for place in [index for index, number in enumerate(tokens.ids) if number == minus]:
-            if tuple(tokens.spelled[max(0, place - 1) : place + 2]) == negation.MARK:
-                yield place
-
-
-def _answered_no(words: Sequence[str]) -> bool:
-    """Whether what follows a colon is a denial and nothing else: *allergies: none*."""
-    return words[0] in _ANSWERS and not words[1].isalnum()
 
 
 def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
@@ -166,6 +170,8 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
         if tuple(words[position : position + 2]) in _ABOUT_OTHERS:
             yield position + 2, end(position + 2)
             continue
+        if words[position + 1 : position + 2] == ["s"] and position + 2 in inside:  # "her sister's asthma"
+            yield position + 2, next((at for at in range(position + 2, len(words)) if at not in inside), len(words))
         if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
             yield position + 2, end(position + 2)
         behind = _behind_having(words, position + 1)
@@ -178,6 +184,47 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
             yield _start(words, position - 1), position
         if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
             yield position + 2, end(position + 2)
+
+
+def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequence[bool]) -> set[int]:
+    """Return which concept spans of one sentence are supposed, by index: *screening for*, *if you develop*.
+
+    Args:
+        words: the sentence's words and marks in lower case.
+        spans: half-open ranges of words, in order.
+        drugs: whether each is a drug; one that a patient is allergic to is not given, and no other cue speaks of them.
+    """
+    found: set[int] = set()
+    firsts = [first for first, _ in spans]
+    for position, word in enumerate(words):
+        allergic = word in _ALLERGIC
+        if allergic:  # "penicillin allergy", "allergic to penicillin"
+            found.update(index for index, (_, end) in enumerate(spans) if end == position and drugs[index])
+            behind = position + 2 if words[position + 1 : position + 2] == ["to"] else None
+        else:
+            behind = _supposed_behind(words, position)
+        if behind is not None:
+            most = min(len(words), behind + _MOST_SUPPOSED)
+            end = next((at for at in range(behind, most) if words[at] in _ASSERTING), most)
+            inside = range(bisect_left(firsts, behind), bisect_left(firsts, end))
+            found.update(index for index in inside if drugs[index] == allergic)
+    return found
+
+
+def _supposed_behind(words: Sequence[str], position: int) -> int | None:
+    """Return where begins what a cue at a position supposes."""
+    word = words[position]
+    if word in _SUPPOSING_WORDS:
+        cues = [one for one in _SUPPOSING if tuple(words[position : position + len(one)]) == one]
+        return position + len(cues[0]) if cues else None
+    if word not in _IF:
+        return None
+    returning = not _RETURNING.isdisjoint(words[max(0, position - _TO_RETURN) : position])
+    if word == "if":
+        may_come = not _WHAT_MAY_COME.isdisjoint(words[position + 1 : position + 1 + _TO_VERB])
+        definite = words[position + 1 : position + 2] in _DEFINITE  # "call if the pain goes on"
+        return position + 1 if may_come or (returning and not definite) else None
+    return position + 1 if returning and words[0] in (*_RETURNING, "please") else None
 
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:

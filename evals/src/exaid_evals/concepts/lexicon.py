@@ -1,8 +1,8 @@
 """The default extractor: names and synonyms of installed vocabularies, offline.
 
-A text is divided where a sentence surely ends, and each part is looked at alone: what it says depends on it, and on
-the abbreviations that the whole text introduces. Parts are remembered, for the windows and summaries of a conversation
-say the same sentences over and over.
+A text is divided where a sentence surely ends, and each part is looked at alone: what it says depends on it, on the
+abbreviations that the whole text introduces, and on the layout of the whole. Parts are remembered, for the windows and
+summaries of a conversation say the same sentences over and over.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any, Literal, cast
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.context import not_affirmed
+from exaid_evals.concepts.layout import has_layout, with_layout
 from exaid_evals.concepts.matcher import Matcher
-from exaid_evals.concepts.short_forms import definitions, resolve, singular
+from exaid_evals.concepts.short_forms import definitions, letters, resolve, singular
 from exaid_evals.concepts.tokens import Divided, Tokenizer, divide, has_address, may_be_contracted
 
 _KNOWN, _LONGEST_KNOWN = 16_384, 1024
@@ -124,7 +125,17 @@ class LexiconExtractor:
             again = self._parts([_with_meanings(keys[index], read[index]) for index in defining])
             for index, parts in zip(defining, again, strict=True):
                 read[index] = parts
-        return [([offset for offset, _ in one.parts], parts) for one, parts in zip(divided, read, strict=True)]
+        said = [([offset for offset, _ in one.parts], parts) for one, parts in zip(divided, read, strict=True)]
+        return [self._laid_out(*one) if has_layout(one[0]) else one[1] for one in zip(texts, said, strict=True)]
+
+    def _laid_out(self, text: str, said: _Said) -> _Said:
+        """Return what a text says by its layout too, as one part."""
+        mentions = _placed(said, _every)
+        marked = with_layout(text, mentions)
+        if marked is mentions:
+            return said
+        affirmed = tuple({one.concept_id: None for one in marked if self._affirmed(*one[3:])})
+        return [0], [(marked, (), (), affirmed)]
 
     def _parts(self, texts: Sequence[Sequence[_Part]]) -> list[list[_Read]]:
         """Return what the parts of texts say."""
@@ -162,7 +173,9 @@ class LexiconExtractor:
     def _newly_read(self, parts: Sequence[_Part], *, contracted: bool) -> list[_Read]:
         tokens = self._tokenize(*map(_text, parts), contracted=contracted)
         spelled, ends = tokens.spelled, tokens.part_ends()
-        matches = self._matcher.match(tokens)
+        acronyms, matches = self._compiled.tables.acronyms, self._matcher.match(tokens)
+        if listed := letters(tokens, acronyms) if "/" in tokens.words else ():
+            matches = sorted([*matches, *listed])
         introduced: defaultdict[int, dict[str, str | None]] = defaultdict(dict)
         short_forms: defaultdict[int, list[str]] = defaultdict(list)
         if tokens.short_forms:
@@ -172,7 +185,7 @@ class LexiconExtractor:
             for index, (short, concept_id) in definitions(tokens, matches).items():
                 introduced[place[index]].setdefault(short, concept_id)
             local = {index: _meanings(parts[at]) or introduced[at] for index, at in place.items()}
-            matches = resolve(tokens, matches, local, self._compiled.tables.acronyms)
+            matches = resolve(tokens, matches, local, acronyms)
         found: dict[int, list[tuple[str, int, int, bool, Literal["patient", "other"], bool]]] = {}
         denied, of_others = not_affirmed(tokens, matches)
         starts, begin, end = tokens.starts, 0, -1

@@ -188,6 +188,9 @@ class Matcher:
                 apart.append((_Found(places, concept_id, flags, shared=True), gaps[0]))
         if apart:
             closed = {found.places[-1] for found in whole if not found.flags & (JOINED | STRICT)}
+            opening = {found.places[0] for found in whole if len(found.places) > 1}
+            # "Chest pain and shortness of breath" shares no words.
+            apart = [one for one in apart if one[0].places[-1] not in opening or tokens.kinds[one[1][-1]] != JOIN]
             whole += [found for found, gap in apart if self._shares(tokens, found.places, gap, closed)]
 
     def _best(self, key: str, keys: tuple[str, ...]) -> _Entry | None:

@@ -5,7 +5,7 @@ The rules below judge an entry by the vocabularies themselves, not by a list of 
 
 * a name needs a word of three letters, a name of one word four;
 * an acronym needs three letters, one meaning in the first vocabulary that has it and no gene of that name; it matches
-  in capitals only;
+  in capitals only; those that clinicians write are listed in `wordings`;
 * a one-word synonym that other names use as a modifier rather than as their head (*combined*, *congenital*) is none;
 * a substance that phenotype names hold (*glucose*, *ferritin*) is a laboratory value and no drug, unless it is a
   medicine for patients that they do not measure (*aspirin-induced asthma*) or that acts on them (*insulin-dependent*);
@@ -27,7 +27,7 @@ from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
 from exaid_evals.concepts.short_forms import aligned
 from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
-from exaid_evals.concepts.wordings import wordings
+from exaid_evals.concepts.wordings import SHORT_FORMS, WORDINGS, listed
 from exaid_evals.ontologies.base import Term, Vocabulary
 
 # How sure a name is that it means its concept; among equals the first one counts.
@@ -71,6 +71,8 @@ _ADVERB = re.compile(
 _IN_BLOOD = re.compile(
     r"(elevated|increased|decreased|reduced|low|high) (.+) in (?:the )?(?:blood|serum|plasma)", re.IGNORECASE
 )
+_DRUG_TEST = re.compile(r"positive (?:blood|urine) .* test", re.IGNORECASE)
+_CANCER = re.compile(r"(\S+) cancer", re.IGNORECASE)
 _UNABLE = re.compile(r"inability to (.+)", re.IGNORECASE)
 _QUALIFIER = re.compile(r"(\S+ \S.*?) \(without [^()]+\)")
 _FRACTURED, _BONE = re.compile("fractured ", re.IGNORECASE), re.compile("bone ")  # HPO's only synonyms in lower case
@@ -82,7 +84,9 @@ _FINDING = re.compile(
 _PLURAL = re.compile(r"[A-Za-z]+[^siu]s")
 
 
-_WORDINGS = wordings()
+_WORDINGS, _SHORT_FORMS = listed(WORDINGS), listed(SHORT_FORMS)
+_WORDS_TOO = frozenset(["SOB", "DOE", "CLL", "PNA", "ACS", "TIA"])
+"""Short forms that in small letters are words, or nobody's."""
 _UNABLE_TO = ("unable to", "cannot", "could not", "not able to", "loss of ability to")
 
 
@@ -107,6 +111,8 @@ class _Namer:
                 continue
             for term in vocabulary.terms:
                 for name in (term.name, *(synonym for synonym in term.synonyms if "," not in synonym)):
+                    if _DRUG_TEST.match(name):
+                        continue  # what it looks for is no modifier
                     keys = self.keys(_AFTER_HEAD.split(name, maxsplit=1)[0])
                     heads.update(keys[-1:])
                     others.update(keys[:-1])
@@ -169,6 +175,8 @@ def _phenotype_names(term: Term) -> Iterator[tuple[str, int]]:
             yield from ((f"{unable} {found[1]}", rank + _DERIVED) for unable in _UNABLE_TO)
         if found := _QUALIFIER.fullmatch(name):
             yield found[1], rank + _DERIVED
+        if found := _CANCER.fullmatch(name):
+            yield f"{found[1]} ca", rank + _DERIVED
         if found := _ADVERB.match(name):
             yield name[found.end() :], rank + 25
 
@@ -271,7 +279,8 @@ class _Book:
             preferred = " ".join(sorted(self._namer.keys(term.name)))
             if drugs and (preferred in self._namer.parts or preferred in self._namer.stop):
                 continue
-            names = [term.name, *(one for one in term.synonyms if not drugs or _PROSE.fullmatch(one))]
+            names = [term.name, *_WORDINGS.get(term.name, ())]
+            names += [one for one in term.synonyms if not drugs or _PROSE.fullmatch(one)]
             named = [(self._namer.safe(name, preferred=name == term.name), name) for name in names]
             target = self.exact.get(preferred, term.id)
             for keys, name in named:
@@ -283,6 +292,19 @@ class _Book:
                     capitalised.setdefault(keys, target)
                 else:
                     self.add(keys, _PREFERRED if name == term.name else _EXACT, target, STRICT)
+
+    def short_forms(self) -> dict[str, str]:
+        """Add what clinicians write for short, in any case where it has one meaning; return it with its concepts."""
+        found = dict[str, str]()
+        for name, forms in _SHORT_FORMS.items():
+            target = self.exact.get(" ".join(sorted(self._namer.keys(name))))
+            if target is None:
+                continue  # a vocabulary is left out
+            for form in forms:
+                found[form] = target
+                if "?" not in form and "/" not in form and form not in _WORDS_TOO:
+                    self.add(self._namer.keys(form), _EXACT, target, STRICT)
+        return found
 
     def tables(self, acronyms: dict[str, str], parents: dict[str, str]) -> Tables:
         """Return what was collected, in an order that depends on the content alone."""
@@ -343,7 +365,7 @@ def _acronyms(vocabularies: Sequence[Vocabulary], namer: _Namer, book: _Book, ge
         for acronym, targets in meanings.items():
             if len(targets) == 1 and len(acronym) >= 3 and acronym not in genes and acronym.lower() not in namer.stop:
                 found.setdefault(acronym, next(iter(targets)))
-    return dict(sorted(found.items()))
+    return found
 
 
 def compile_tables(
@@ -378,4 +400,5 @@ def compile_tables(
     for keys, target in capitalised.items():
         if keys[0] not in book.exact and keys[0] not in namer.parts:
             book.add(keys, _RELATED, target, STRICT | CAPITALISED)
-    return book.tables(_acronyms(vocabularies, namer, book, gene_symbols), parents)
+    acronyms = _acronyms(vocabularies, namer, book, gene_symbols) | book.short_forms()
+    return book.tables(dict(sorted(acronyms.items())), parents)

@@ -36,12 +36,12 @@ _AFFIRMING = frozenset(["present", "positive"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
 
 
-def _phrases(text: str) -> tuple[tuple[str, ...], ...]:
+def phrases(text: str) -> tuple[tuple[str, ...], ...]:
     """Comma-separated phrases as words."""
     return tuple(tuple(phrase.split()) for phrase in text.split(","))
 
 
-_PSEUDO = _phrases(
+_PSEUDO = phrases(
     "no change,no changes,no significant change,no interval change,no increase,no decrease,no improvement,"
     "no response,no relief,no resolution,no doubt,no known cause,no clear cause,no treatment,no cure,"
     "not only,not just,not merely,not simply,not necessarily,not certain,not clear,not cause,not extend,not improve,"
@@ -62,7 +62,7 @@ _PSEUDO = _phrases(
     "to exclude,not changed,not change,no diagnosis,no specific diagnosis,no definite diagnosis"
 )
 _REPORTING = "has had reports reported mentions mentioned describes described noted noticed saw found observed".split()  # noqa: SIM905
-_BEFORE = _phrases(
+_BEFORE = phrases(
     "no,none,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
     "lacks,lacked,lacking,free of,free from,ruled out,rules out,rule out,ruling out,excluded,excludes,excluding,"
     "fails to reveal,failed to reveal,failed to show,unremarkable for,argues against,argue against,arguing against,"
@@ -70,6 +70,11 @@ _BEFORE = _phrases(
     "nothing suggested,not support,not supported by,not suggest,not suggestive of,not indicative of,"
     "never had,never has,never have,never having,never developed,never experienced,never reported,"
     "not consistent with,not compatible with,not have any,not having any,not complain of,not complaining of,not reveal,"
+    "neg,neg for,negatives include,negatives are,nil,w / o,w / out,no longer has,no longer have,no longer had,"
+    "no longer having,no longer reports,"
+    "no longer experiences,no longer complains of,no longer suffers from,stopped having,ceased having,"
+    "has stopped having,have stopped having,had stopped having,"
+    "ceased to have,"
     + ",".join(
         f"no {sign} {pointing}"
         for sign in ("evidence", "finding", "findings", "sign", "signs", "symptom", "symptoms", "feature", "features")
@@ -78,28 +83,31 @@ _BEFORE = _phrases(
     + ","
     + ",".join(f"{nobody} {verb}" for nobody in ("nobody", "no one", "none") for verb in _REPORTING)
 )
-_DOUBTS = _phrases("not believe,not think,not feel that,not suspect,doubt that")
+_DOUBTS = phrases("denies that,denied that,not believe,not think,not feel that,not suspect,doubt that")
 """Triggers whose clause has its own verb: *I do not believe that she has asthma*."""
-_NEXT = _phrases("not,cannot,absent,non")
-_AFTER = _phrases(
-    "none,resolved,absent,denied,ruled out,excluded,negative,unlikely,not present,not seen,not observed,"
+_NEXT = phrases("not,cannot,absent,non")
+_FREE_OF_ITS_OWN = frozenset("of from fluid air gas water edge margin margins flap t3 t4 thyroxine".split())  # noqa: SIM905
+_AFTER = phrases(
+    "none,neg,resolved,subsided,ceased,disappeared,gone,gone away,went away,have stopped,has stopped,had stopped,"
+    "absent,denied,ruled out,excluded,negative,unlikely,not present,not seen,not observed,"
     "not detected,not found,not noted,not identified,not demonstrated,not evident,not reported,not documented,"
     "not confirmed,not supported,not visualized,not appreciated,not likely,not been observed,not been detected,"
     "not been found,not been noted,not been identified,not been demonstrated,not been reported,"
     "not been documented,not been confirmed,not been seen,never observed,never reported,not described,"
     "not mentioned,not recorded,not been described,not been mentioned,not been recorded"
 )
-_TERMINATORS = _phrases(
+_TERMINATORS = phrases(
     "but,however,although,though,except,apart from,aside from,nevertheless,nonetheless,yet,still,despite,besides,"
     "which,who,because,since,as,due to,secondary to,suggesting,suggests,suggested,indicating,indicates,indicated,"
     "presented,presents,presenting,showed,shows,showing,revealed,reveals,revealing,demonstrated,demonstrates,"
     "found,noted,had,has,have,developed,develops,reported,reports,complained,complains,complaining,admits,"
     "supports,consistent with,confirmed,confirms,became,experienced,experiences,underwent,exhibited,exhibits,"
-    "favors,favours,explains,makes,points,positive for,remain,while,whereas,whilst,with,then,would,could,should,may,"
+    "favors,favours,explains,makes,improved,persisted,persists,worsened,points,positive for,remain,while,whereas,"
+    "whilst,with,then,would,could,should,may,"
     "might"
 ) + tuple((word,) for word in sorted(_COPULAS))
 
-_LISTING = _phrases("such as")
+_LISTING = phrases("such as")
 """These end nothing, though a word of theirs does: *no other findings, such as fever*."""
 
 _PSEUDO_KIND, _BEFORE_KIND, _NEXT_KIND, _AFTER_KIND, _END_KIND, _LISTING_KIND = range(6)
@@ -127,11 +135,11 @@ _INDEX = _index(
         (_LISTING_KIND, _LISTING),
     )
 )
-_HEADINGS = _phrases("negative for,negatives,negative,denies,denied,denying,no history of,absent,no,without,ruled out")
+_HEADINGS = phrases("negative for,negatives,negative,denies,denied,denying,no history of,absent,no,without,ruled out")
 """In front of a colon these deny what stands behind it: *negative for: fever, chills*."""
-MARK = ("(", "-", ")")
-"""Before or behind a finding it denies it."""
-TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _DOUBTS, _NEXT, _AFTER) for phrase in phrases)
+TRIGGER_WORDS = frozenset(
+    ["resolved", "free", *(phrase[0] for listed in (_BEFORE, _DOUBTS, _NEXT, _AFTER) for phrase in listed)]
+)
 """The words that triggers begin with: a sentence without one of them denies nothing."""
 
 
@@ -172,7 +180,12 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             continue
         after_copula = position > 0 and words[position - 1] in _COPULAS
         final = _is_final(words, last)
-        if _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
+        # These deny the very next concept alone: a non-tender rash is one.
+        attribute = words[position] == "non" or (words[position] == "resolved" and last in firsts and not after_copula)
+        if attribute:
+            begin = last + (words[last : last + 1] == ["-"])
+            found.update(begin_within(begin, begin + 1))
+        elif _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
                 before = range(bisect_left(firsts, position) - 1, -1, -1)
@@ -180,14 +193,24 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             found.update(index for index in begin_within(low, position) if spans[index][1] <= position)
             if final or after_copula:
                 continue
-        if words[position] == "non":  # a non-tender rash is one
-            begin = last + (words[last : last + 1] == ["-"])
-            found.update(begin_within(begin, begin + 1))
-        elif kinds & {_BEFORE_KIND, _NEXT_KIND}:
+        if not attribute and kinds & {_BEFORE_KIND, _NEXT_KIND} and not _answers(words, position, last):
             if tuple(words[position:last]) in _DOUBTS:
                 last = _behind_verb(words, last)
             found.update(begin_within(last, _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)))
+    # "seizure-free", but not "free of" or "free fluid"
+    found.update([index for index, (_, end) in enumerate(spans) if _is_free(words, end)])
     return found
+
+
+def _answers(words: Sequence[str], position: int, last: int) -> bool:
+    """Whether a denial answers what stands before its sentence: *No, cough: yes*."""
+    return position == 0 and words[position] in ("no", "none") and tuple(words[last : last + 1]) == (",",)
+
+
+def _is_free(words: Sequence[str], place: int) -> bool:
+    """Whether *free* stands at a place and belongs to what precedes it."""
+    following = words[place + 1] if place + 1 < len(words) else ""
+    return tuple(words[place : place + 1]) == ("free",) and following not in _FREE_OF_ITS_OWN
 
 
 def denies_list(words: Sequence[str]) -> bool:

@@ -62,7 +62,7 @@ bone osseous skeletal skeleton
 muscle muscular
 joint articular
 spine spinal vertebral vertebra
-abdomen abdominal
+abdomen abdominal abd
 pelvis pelvic
 skull cranial
 neck cervical

@@ -7,12 +7,27 @@ the vocabulary's match just before the bracket is a candidate too, which settles
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from exaid_evals.concepts.context import RELATIVES
 from exaid_evals.concepts.matcher import Match
-from exaid_evals.concepts.tokens import PART_END, STOP, Tokens
+from exaid_evals.concepts.negation import phrases
+from exaid_evals.concepts.tokens import CONTENT, JOIN, PART_END, STOP, Tokens
 
 _OPEN, _CLOSE = frozenset("(["), frozenset(")],")
+_FINDINGS = ("HP:", "MESH:")
+_INTRODUCING = phrases(
+    "h / o,s / p,c / o,r / o,w /,hx of,history of,hx,dx,dx of,diagnosis of,diagnosed with,known,acute,prior,previous,"
+    "recent,chronic,old,possible,probable,suspected,likely,no,denies,without,negative for,positive for,ruled out for,"
+    "with,has,had,vs,versus,pmh :,pmhx :,fh :,fhx :,history :,hx :,dx :,ddx :,diagnosis :,diagnoses :,assessment :,"
+    "impression :,problems :"
+)
+"""What introduces a diagnosis or a complaint."""
+_GOING_ON = frozenset(
+    "diagnosed treated complicated years ago last in since then vs versus x exacerbation likely unlikely".split()  # noqa: SIM905
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def singular(short: str) -> str:
@@ -85,26 +100,73 @@ def resolve(
         tokens: of a text.
         matches: phrases found, in order; a short form inside one stays part of it, unless it is the whole phrase.
         local: for each token of a short form those that are introduced around it, and their concepts.
-        acronyms: upper-case acronyms of the vocabulary, with the concept that each one names.
+        acronyms: those of the vocabulary, as `Tables` has them.
 
     Returns:
         All matches, in order.
     """
     taken = {index for match in matches if match.last - match.first > 1 for index in range(match.first, match.last)}
     meant: dict[int, str | None] = {}
+    doubtful: dict[int, str] = {}
     for index, spelled in tokens.short_forms.items():
         if index in taken:
             continue
         short, introduced = singular(spelled), local[index]
         if short in introduced:
             meant[index] = introduced[short]
-        elif short in acronyms and not _shouted(tokens, index):
+        elif _shouted(tokens, index):
+            continue
+        elif short in acronyms:
             meant[index] = acronyms[short]
+        elif f"?{short}" in acronyms:
+            doubtful[index] = acronyms[f"?{short}"]
+    if doubtful:
+        meant |= _diagnoses(tokens, [match for match in matches if match.first not in meant], doubtful, meant)
     if not meant:
         return list(matches)
     found = [match for match in matches if match.first not in meant]
     found += [Match(index, index + 1, concept) for index, concept in meant.items() if concept is not None]
     return sorted(found, key=lambda match: (match.first, match.last, match.concept_id))
+
+
+def _diagnoses(
+    tokens: Tokens, matches: Sequence[Match], doubtful: Mapping[int, str], meant: Mapping[int, str | None]
+) -> dict[int, str]:
+    """Return which short forms with several meanings name a diagnosis: introduced as one, or listed with findings."""
+    words, kinds = tokens.words, tokens.kinds
+    findings = [match for match in matches if match.concept_id.startswith(_FINDINGS)]
+    ends = {match.last for match in findings} | {index + 1 for index, concept in meant.items() if concept}
+    begins = {match.first for match in findings} | {index for index, concept in meant.items() if concept}
+    drugs = {match.first for match in matches} - begins
+    found: dict[int, str] = {}
+
+    def named(index: int) -> bool:
+        before, after = words[max(0, index - 4) : index], words[index + 1]
+        if after == ":" or (kinds[index + 1] == CONTENT and after not in _GOING_ON and not _YEAR.fullmatch(after)):
+            return False
+        listed = (kinds[index - 1] == JOIN and index - 1 in ends) if index else False
+        listed = listed or (kinds[index + 1] == JOIN and index + 2 in begins)
+        treated = after == "on" and index + 2 in drugs
+        head, mark = before[-2:] if len(before) > 1 else ("", "")
+        item = (mark == "-" and head in RELATIVES) or (mark == ")" and head.isdigit())
+        return listed or treated or item or any(before[-len(cue) :] == cue for cue in _INTRODUCING)
+
+    while newly := {index: concept for index, concept in doubtful.items() if index not in found and named(index)}:
+        found |= newly
+        ends |= {index + 1 for index in newly}
+        begins |= newly.keys()
+    return found
+
+
+def letters(tokens: Tokens, acronyms: Mapping[str, str]) -> list[Match]:
+    """Find *N/V* and *N/V/D*."""
+    found, words = list[Match](), tokens.words
+    for first in [index for index, word in enumerate(words[:-2]) if word == "n"] if "N/V" in acronyms else ():
+        if words[first + 1] in "/&" and words[first + 2] == "v":
+            found.append(Match(first, first + 3, acronyms["N/V"]))
+            if words[first + 3 : first + 5] == ("/", "d") and "/D" in acronyms:
+                found.append(Match(first + 4, first + 5, acronyms["/D"]))
+    return found
 
 
 def _shouted(tokens: Tokens, index: int) -> bool:

@@ -26,7 +26,7 @@ class Tables:
         anchors: the rarest stem of a phrase of several → its next rarest → the phrases that hold both, a line each,
             those of three words and more with the third rarest and a bar in front.
         stems: all stems of phrases.
-        acronyms: upper-case acronym → concept id.
+        acronyms: acronym as it is written → concept id; a question mark before it says that it has other meanings.
         parents: phenotype → ids directly above it, with spaces between.
     """
 

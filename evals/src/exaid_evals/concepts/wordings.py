@@ -1,4 +1,4 @@
-"""What clinicians write for phenotypes, where HPO lists no such synonym: a line is a preferred name and wordings.
+"""What clinicians write for concepts, where the vocabularies list no such synonym: a line is a name and wordings.
 
 Written from clinical usage and textbooks, by hand; no line was taken from an annotated text, and none is one of the
 paraphrases that the generator of synthetic conversations uses, so that these measure the extractor. A
@@ -9,27 +9,25 @@ WORDINGS = """
 Abnormal facial shape: facial dysmorphia; unusual facies; unusual facial features
 Abnormality of the liver: liver disease; hepatopathy
 Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
+Amoxicillin and Clavulanic Acid: Augmentin; co-amoxiclav
 Amenorrhea: missed periods; absent periods; absence of menses
 Anxiety: anxious; anxious behavior; anxiousness
 Apnea: apneic spells; apnoeic episodes
-Atrial fibrillation: AFib
 Atrial septal defect: secundum ASD; ASD secundum
 Autistic behavior: autistic features; autistic traits; autistic-like behavior; features of autism
 Babinski sign: positive Babinski; upgoing plantars; extensor plantars
 Bilateral tonic-clonic seizure: GTCS; GTC seizures; grand mal
 Bleeding with minor or no trauma: spontaneous bleeding
+Azithromycin: Z-Pak; Zpak
 Bowing of the legs: bowing of the lower limbs; bowed lower limbs
 Bruising susceptibility: easily bruised
-Chronic kidney disease: CKD
-Chronic pulmonary obstruction: COPD
 Clinodactyly of the 5th finger: clinodactyly of the fifth fingers; incurved fifth fingers; incurved little fingers
 Clumsiness: clumsy gait; clumsy movements
 CNS hypomyelination: hypomyelination; cerebral hypomyelination
-Congestive heart failure: CHF
 Cryptorchidism: undescended testicle; maldescended testes; non-palpable testes
+Cephalexin: Keflex
 Cyanosis: cyanotic; cyanosed
 Decreased body weight: weight below the third percentile; weight below the 3rd centile
-Deep venous thrombosis: DVT
 Delayed ability to walk: late walking; walked late
 Delayed speech and language development: no meaningful words; delayed language milestones; late talking
 Depressed nasal bridge: sunken nasal bridge; depressed root of the nose
@@ -40,7 +38,6 @@ Diabetes mellitus: diabetes
 Diarrhea: loose motions; watery stools
 Distal muscle weakness: distal weakness
 Downturned corners of mouth: turned down corners of the mouth; turned-down mouth corners
-Dyspnea: SOB
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
 Dysuria: painful urination; burning urination; burning on urination; pain on urination
 Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
@@ -60,7 +57,6 @@ Fever: febrile; pyrexial; high temperature
 Finger syndactyly: fused fingers
 First degree atrioventricular block: first-degree AV block; first degree heart block
 Gait disturbance: trouble walking; gait abnormality; abnormal gait; walking difficulties; difficulty walking
-Gastroesophageal reflux: GERD; GORD
 Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
 Generalized muscle weakness: general weakness
 Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
@@ -73,7 +69,6 @@ Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
 Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; raised blood glucose
 Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes
-Hypertension: HTN
 Hypoglycemia: low blood glucose
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
 Hypotonia: decreased muscle tone; reduced muscle tone; poor muscle tone; decreased tone; floppy baby; floppy infant;
@@ -83,12 +78,13 @@ Inability to walk: non-ambulatory; nonambulant; non-ambulant; never walked; not 
 Increased circulating lactate concentration: raised lactate; high lactate; elevated blood lactate; hyperlactatemia
 Intellectual disability: learning difficulties; mentally handicapped; mental handicap
 Intellectual disability, severe: severe learning disability; severe learning difficulties
-Intrauterine growth retardation: IUGR; fetal growth restriction; FGR; intrauterine growth restriction
+Intrauterine growth retardation: fetal growth restriction; intrauterine growth restriction
 Irritability: irritable
 Jaundice: jaundiced; icteric
 Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints
 Left ventricular hypertrophy: LV hypertrophy
 Leukocytosis: elevated white blood cell count; high white blood cell count; elevated WBC; elevated leukocytes
+Levothyroxine: Synthroid
 Limb hypertonia: increased tone in the limbs; increased limb tone
 Loss of ambulation: lost ambulation; loss of independent walking; became wheelchair-bound; wheelchair bound
 Low-set ears: low set pinnae; low-lying ears
@@ -104,10 +100,10 @@ Myalgia: body aches; muscle aches
 Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
 Nystagmus: nystagmoid movements; jerking eye movements
 Obesity: obese
-Obstructive sleep apnea: OSA
 Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
-Patent foramen ovale: PFO; persistent foramen ovale
+Patent foramen ovale: persistent foramen ovale
+Phenytoin: Dilantin
 Pedal edema: swelling of the feet; leg swelling; swelling of the legs
 Photophobia: light sensitivity
 Poor suck: weak suck; weak sucking; poor sucking
@@ -135,33 +131,110 @@ Self-injurious behavior: self-harm
 Short attention span: poor attention; inattention
 Skin rash: rash; erythematous rash
 Sleep abnormality: sleep disturbance; sleep problems; poor sleep; disturbed sleep; difficulty sleeping
-Small for gestational age: SGA
 Sneeze: sneezing
 Spasticity: spastic; spastic tone
 Splenomegaly: palpable spleen
 ST segment elevation: ST elevation
-Stage 5 chronic kidney disease: ESRD
 Status epilepticus: prolonged seizures
 Strabismus: crossed eyes
 Syncope: fainted; fainting spells; fainting episodes
 Systemic lupus erythematosus: lupus
 Tachypnea: fast breathing; rapid respiration
 Thrombocytopenia: decreased platelets; reduced platelets; low thrombocytes
-Transient ischemic attack: TIA
-Type I diabetes mellitus: T1DM
-Type II diabetes mellitus: T2DM
+Type I diabetes mellitus: DM type 1; type 1 DM; DM type I; type I DM
+Type II diabetes mellitus: DM type 2; type 2 DM; DM type II; type II DM
 Upslanted palpebral fissure: up-slanting palpebral fissures
 Urinary incontinence: incontinent of urine
 Ventriculomegaly: ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged ventricular system;
     prominent ventricular system
 Vomiting: vomited; emesis; vomits
-Weight loss: lost weight; losing weight; loses weight
+Weight loss: lost weight; losing weight; loses weight; wt loss
 Widely-spaced maxillary central incisors: gap between the upper front teeth
 """
 
 
-def wordings() -> dict[str, tuple[str, ...]]:
-    """Preferred name of a phenotype to further wordings of it."""
-    lines = WORDINGS.strip().replace("\n    ", " ").splitlines()
+SHORT_FORMS = """
+abdominal aortic aneurysm: ?AAA
+acute kidney injury: ?ARF
+acute coronary syndrome: ACS
+amyotrophic lateral sclerosis: ?ALS
+atrial fibrillation: AFib; AFIB
+benign paroxysmal positional vertigo: BPPV
+benign prostatic hyperplasia: BPH
+chest pain: ?CP
+chronic kidney disease: CKD
+chronic lymphocytic leukemia: CLL
+chronic obstructive pulmonary disease: COPD
+congestive heart failure: CHF; HFrEF; HFpEF
+coronary artery disease: ?CAD
+cystic fibrosis: ?CF
+deep venous thrombosis: DVT
+diabetes mellitus: ?DM
+diabetic ketoacidosis: DKA
+diarrhea: /D
+disseminated intravascular coagulation: ?DIC
+end stage renal disease: ESRD; ESKD
+exertional dyspnea: DOE; dyspnea on exertion
+gastroesophageal reflux disease: GERD; GORD
+gastrointestinal hemorrhage: GIB; UGIB; LGIB; GI bleed; GI bleeding
+generalized anxiety disorder: ?GAD
+headache: ?HA
+hematochezia: BRBPR
+hepatocellular carcinoma: ?HCC
+HIV infection: ?HIV
+hyperlipidemia: HLD
+hypertension: HTN
+Inflammatory Bowel Diseases: ?IBD
+intracranial hemorrhage: ?ICH
+intrauterine growth retardation: IUGR; FGR
+irritable bowel syndrome: ?IBS
+left bundle branch block: LBBB
+left ventricular hypertrophy: LVH
+low back pain: LBP
+major depressive disorder: ?MDD
+mitral regurgitation: ?MR
+mitral valve prolapse: ?MVP
+multiple sclerosis: ?MS
+myocardial infarction: ?MI; AMI
+obstructive sleep apnea: OSA
+nausea and vomiting: N/V
+osteoarthritis: ?OA; DJD
+Parkinson disease: ?PD
+paroxysmal nocturnal dyspnea: ?PND
+patent foramen ovale: PFO
+pelvic inflammatory disease: ?PID
+Peripheral Arterial Disease: ?PAD
+Peripheral Vascular Diseases: ?PVD
+pneumonia: PNA
+polycystic ovary syndrome: PCOS
+pulmonary arterial hypertension: ?PAH
+pulmonary embolism: ?PE
+renal cell carcinoma: ?RCC
+respiratory syncytial virus infection: ?RSV
+rheumatoid arthritis: ?RA
+right bundle branch block: RBBB
+shortness of breath: SOB
+small for gestational age: SGA
+stroke: ?CVA
+subarachnoid hemorrhage: ?SAH
+subdural hemorrhage: ?SDH
+transient ischemic attack: TIA
+traumatic brain injury: ?TBI
+tricuspid regurgitation: ?TR
+tuberculosis: ?TB
+type 1 diabetes mellitus: T1DM; DM1; DMI
+type 2 diabetes mellitus: T2DM; DM2; DMII
+upper respiratory tract infection: ?URI; URTI
+urinary tract infection: UTI
+ventricular fibrillation: VFib; V-fib
+ventricular tachycardia: ?VT; VTach; V-tach
+"""
+"""A name that some vocabulary lists, and its short forms; those with a question mark have other meanings in notes, and
+count only where their company says which one is meant. *N/V* may go on with */D*."""
+
+
+def listed(table: str) -> dict[str, tuple[str, ...]]:
+    """Return the name that begins each line of a table, and what the line lists."""
+    lines = table.strip().replace("\n    ", " ").splitlines()
     parts = (line.partition(": ") for line in lines)
-    return {name: tuple(one.strip() for one in listed.split(";")) for name, _, listed in parts}
+    return {name: tuple(one.strip() for one in others.split(";")) for name, _, others in parts}

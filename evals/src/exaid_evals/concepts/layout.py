@@ -1,0 +1,234 @@
+"""What the layout of a note says of the mentions in it: answers, signs, check boxes, sections.
+
+Notes deny by form as much as by words: *Fever: no*, *fever (-)*, *[ ] fever*, a cell of a table. What stands under
+*Family history* is not the patient's, drugs under *Allergies* are not given, and what instructions for discharge warn
+of is not there. As in medspaCy (H. Eyre and others: Launching into clinical space with medspaCy. AMIA Annual Symposium
+2021, 438–447), a section goes on to the next heading.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+
+from exaid_evals.concepts.base import Mention
+from exaid_evals.concepts.context import DRUGS, RELATIVES
+
+_NO = (
+    r"no|none|neg(?:ative)?|-ve|absent|den(?:ies|ied)|nil|false|n(?!/)|0(?:/10)?(?![.,]?\d)|nkd?a"
+    r"|no known (?:drug |food |medication )*allerg(?:y|ies)"
+)
+# These begin with a class of marks, by which a search skips most of a text.
+_ANSWER = re.compile(
+    r"[:=?|\t–-](?:"
+    rf"(?:(?<![–-])|(?<=[ ][–-])(?=[ ]))[ \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true)"
+    r"(?=[ \t]*(?:$|[.,;|)\n\t]|[ ]{2}|[ ]/|[A-Z][\w ]{1,24}[:=?]))"
+    r"|(?<=[:|\t])[ \t]{0,9}(?:(?P<dash>[-–−])|\+)[ \t]*(?=[,;|\t\n]|$)"
+    r"|(?<=\?)[ ]{0,9}\n?[ ]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no|nope|nah)(?=[ ]*(?:$|[.,;!\n])))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUESTION_ENDS = re.compile(r"[.;:=?|\n\t]|[ ]{2}|(?i:\b(?:no|none|yes),)")
+_LISTING = re.compile(r"(?:[,/&()\s*•-]|\b(?:and|or)\b)*")
+_LONGEST_QUESTION = 100  # code points
+_SIGN = re.compile(
+    r"[(\[] ?(?:(?P<minus>[-–−]|neg(?:ative)?|no|none|absent)|\+|pos(?:itive)?|yes|present) ?[)\]]", re.I
+)
+_PLUS = re.compile(r"(?<![\w)\]/])\+ ?[A-Za-z]|[ ]\+(?=[ ]*(?:[,;.\n]|$))")
+_ITEM_SIGN = re.compile(
+    r"(?:(?<![\w)\]/–-])(?:(?P<minus>[-–−])|\+)|(?<=[,;:] )(?:(?P<spaced>[-–−])|\+)[ ])(?P<item>[A-Za-z][^\s,;]*)"
+    r"|(?P<behind>[ ](?:(?P<last>[-–−])|\+))(?=[ ]*(?:[,;.\n]|$))",
+    re.M,
+)
+_ITEMS_END = re.compile(r"[.;\n]")
+_BOX = re.compile(r"(?P<empty>\[ ?\]|[☐□])|\[[xX✓✔]\]|[☑☒■]")
+_MARKS = "[☐□☑☒■+"
+_HEADING = re.compile(
+    r"(?:^[ \t>#*_•-]*|(?<=[.:;|])[ \t]+)(?P<title>[A-Za-z][A-Za-z/&' -]{0,48}?)[ *_]*(?P<colon>:|[ ][-–][ ]|$)", re.M
+)
+_SECTIONS = (
+    (re.compile(r"fam(?:ily)?(?: medical| health)? ?(?:history|histories|hx)|fm?/?hx?", re.I), "family"),
+    (re.compile(r"(?:drug |medication |food |known )*allerg(?:y|ies)(?: history)?|adrs?", re.I), "allergies"),
+    (
+        re.compile(
+            r"(?:strict )?return (?:precautions?|instructions|criteria)|(?:discharge|patient|home) instructions"
+            r"|red flags|(?:when|reasons) to (?:call|return|seek)\b.*|patient education"
+            r"|(?:immuni[sz]ation|vaccination)s?(?: history| status)?|vaccines?",
+            re.I,
+        ),
+        "warnings",
+    ),
+)
+_MAY_HAVE_SECTION = re.compile(
+    r"[\n.:;|>#*_•-][ \t*_]{0,9}(?:fam|f/?hx?\b|fmhx?\b|[a-z ]{0,20}allerg|adrs?\b|(?:strict )?return|discharge ins"
+    r"|patient (?:ins|ed)|home ins|red flag|when to|reasons to|immuni|vaccin)",
+    re.I,
+)
+_OTHER_SECTION = re.compile(
+    r"(?:past|social|surgical|medical|obstetric|birth|developmental|review|physical|exam|vital|lab|imaging|assessment"
+    r"|impression|plan|hpi|pmh|psh|ros|history of|chief|medication|meds|diagnos|hospital|discharge|problem)\b.*"
+    r"|(?:social|medical|surgical) (?:history|hx)",
+    re.I,
+)
+_PATIENT = re.compile(r"(?:(?:the |this |our )?(?:patient|pt)\b(?!['’])|on (?:exam|arrival|admission)|we\b)", re.I)
+_PATIENT_AGAIN = re.compile(rf"(?<=[.;])\s+{_PATIENT.pattern}", re.I)
+_PRONOUN = re.compile(r"(?<=[.;])\s+s?he\b", re.I)
+_RELATIVE = re.compile(rf"\b(?:{'|'.join(sorted(RELATIVES))})\b", re.I)
+_BLANK = re.compile(r"\s*")
+_NEXT_LINE = re.compile(r"\n[ \t]*(\n|(?=[A-Z]))")
+
+_Part = tuple[int, int, bool]
+"""Begin and end of a part of a text, and whether it is denied or affirmed."""
+
+
+def has_layout(text: str) -> bool:
+    """Whether a text may say something by its layout: a quick look."""
+    marks = _ANSWER.search(text) or _SIGN.search(text) or _begins_section(text)
+    return bool(marks) or any(mark in text for mark in _MARKS)
+
+
+def _begins_section(text: str) -> bool:
+    return bool(_MAY_HAVE_SECTION.match("\n" + text[:_LONGEST_QUESTION]) or _MAY_HAVE_SECTION.search(text))
+
+
+def with_layout(text: str, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Return the mentions of a text with what its layout says of them; the same object where it says nothing.
+
+    Args:
+        text: any.
+        mentions: found in it, ordered by start.
+    """
+    note = _Note(text, mentions)
+    denied, others = dict[int, bool](), set[int]()
+    for begin, end, no in (*note.answered(), *note.signed(), *note.boxes()):
+        denied.update((at, no) for at in note.within(begin, end))
+    for begin, end, kind in note.sections():
+        for at in note.within(begin, end):
+            drug = mentions[at].concept_id.startswith(DRUGS)
+            if kind == "family" or drug == (kind == "allergies"):
+                others.add(at)
+    if not denied and not others:
+        return mentions
+    return tuple(
+        one._replace(negated=denied.get(at, one.negated), experiencer="other" if at in others else one.experiencer)
+        for at, one in enumerate(mentions)
+    )
+
+
+class _Note:
+    """A text and what was found in it.
+
+    Args:
+        text: the text.
+        mentions: ordered by start.
+    """
+
+    def __init__(self, text: str, mentions: Sequence[Mention]) -> None:
+        self._text, self._mentions = text, mentions
+        self._starts = [one.start for one in mentions]
+        self._begin = {one.end: one.start for one in reversed(mentions)}
+        """End of a mention → where the widest that ends there begins."""
+
+    def within(self, begin: int, end: int) -> range:
+        """Return which mentions begin within a part of the text."""
+        return range(bisect_left(self._starts, begin), bisect_left(self._starts, end))
+
+    def answered(self) -> Iterator[_Part]:
+        """Yield questions, and whether they are denied: *Fever/chills: no*; of a list its last part, or all of it."""
+        for answer in _ANSWER.finditer(self._text):
+            end = self._before(answer.start())
+            low = max(0, end - _LONGEST_QUESTION)
+            if self._text[end - 1 : end] == ")":  # "Fever (at night): no"
+                end = self._before(max(self._text.rfind("(", low, end), 0))
+            if end not in self._begin:
+                continue
+            begin = max((mark.end() for mark in _QUESTION_ENDS.finditer(self._text, low, end)), default=low)
+            no = bool(answer["no"] or answer["dash"] or answer["nope"])
+            yield self._asked(begin, end, asking=answer[0][0] == "?"), end, no
+
+    def _asked(self, begin: int, end: int, *, asking: bool) -> int:
+        """Return where begins what is answered: the last of several findings, or all where nothing else is said."""
+        low = place = self._begin[end]
+        for at in reversed(self.within(begin, low)):
+            if self._mentions[at].end <= place:
+                if not _LISTING.fullmatch(self._text, self._mentions[at].end, place):
+                    return place if asking else low
+                place = self._mentions[at].start
+        return place if asking or _LISTING.fullmatch(self._text, begin, place) else low
+
+    def signed(self) -> Iterator[_Part]:
+        """Yield what has a sign: *fever (-)*, *(-) fever, chills (+) cough*, and *-fever, +cough* in one line."""
+        line, leads = 0, False
+        signs = [*_SIGN.finditer(self._text)]
+        for place, sign in enumerate(signs):
+            before, after = self._before(sign.start()), self._after(sign.end())
+            if not place or "\n" in self._text[line : sign.start()]:
+                leads = before not in self._begin
+            line = sign.end()
+            if (leads or before not in self._begin) and (at := self.within(after, after + 1)):
+                stop = _ITEMS_END.search(self._text, self._mentions[at[0]].end)
+                ends = [sign.start() for sign in signs[place + 1 : place + 2]] + ([stop.start()] if stop else [])
+                yield after, min(ends, default=len(self._text)), bool(sign["minus"])
+            elif before in self._begin:
+                yield self._begin[before], before, bool(sign["minus"])
+        for first, last in self._lines() if "+" in self._text else ():
+            for item in _ITEM_SIGN.finditer(self._text, first, last) if _PLUS.search(self._text, first, last) else ():
+                begin, end = item.span("item") if item["item"] else (self._begin.get(item.start()), item.start())
+                if begin is not None:
+                    yield begin, end, bool(item["minus"] or item["spaced"] or item["last"])
+
+    def boxes(self) -> Iterator[_Part]:
+        """Yield what stands beside check boxes: behind each, or before each where a line begins with a finding."""
+        for begin, end in self._lines() if any(mark in self._text for mark in _MARKS) else ():
+            if boxes := [*_BOX.finditer(self._text, begin, end)]:
+                leads = not self.within(begin, boxes[0].start())
+                edges = [*[box.end() for box in boxes], end] if leads else [begin, *[box.start() for box in boxes]]
+                yield from ((*edge, bool(box["empty"])) for edge, box in zip(pairwise(edges), boxes, strict=True))
+
+    def sections(self) -> Iterator[tuple[int, int, str]]:
+        """Yield sections that are not about what the patient has or is given, with their kind."""
+        text = self._text
+        headings = [*_HEADING.finditer(text)] if _begins_section(text) else []
+        named = [
+            (one, next((kind for title, kind in _SECTIONS if title.fullmatch(one["title"])), None)) for one in headings
+        ]
+        for place, (found, kind) in enumerate(named):
+            if kind is None:
+                continue
+            begin = _BLANK.match(text, found.end()).end()  # type: ignore[union-attr]
+            inline = "\n" not in text[found.end() : begin]
+            later = (one.start() for one, kind in islice(named, place + 1, None) if kind or self._opens(one))
+            end = next(later, len(text))
+            for line in _NEXT_LINE.finditer(text, begin, end):
+                if line[1] or (inline and not _RELATIVE.match(text, line.end())):
+                    end = line.start()
+                    break
+            again = _PATIENT.match(text, begin, end) or _PATIENT_AGAIN.search(text, begin, end)
+            he = _PRONOUN.search(text, begin, end)
+            if he and _RELATIVE.search(text, begin, he.start()):
+                he = None
+            yield begin, min([end, *[one.start() for one in (again, he) if one]]), kind
+
+    def _opens(self, heading: re.Match[str]) -> bool:
+        """Whether a heading opens another section: it is neither a relative's name nor a finding's in a list."""
+        if _OTHER_SECTION.fullmatch(heading["title"]):
+            return True
+        relative = heading["colon"] != ":" or _RELATIVE.search(heading["title"])
+        return not relative and not self.within(heading.start("title"), heading.end("title"))
+
+    def _lines(self) -> Iterator[tuple[int, int]]:
+        end = 0
+        for line in self._text.splitlines(keepends=True):
+            begin, end = end, end + len(line)
+            yield begin, end
+
+    def _before(self, place: int) -> int:
+        while place and self._text[place - 1] == " ":
+            place -= 1
+        return place
+
+    def _after(self, place: int) -> int:
+        while self._text[place : place + 1] == " ":
+            place += 1
+        return place
