@@ -171,7 +171,7 @@ def _draw_once() -> None:
 def _fork_workers() -> None:
     """Let `--jobs 2` have two processes for two cases, forked from a server that has the imports behind it."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["exaid_evals.replay.stage", "exaid_evals.traces.stage", "conversations"])
+    server.set_forkserver_preload(["exaid_evals.replay.stage", "exaid_evals.traces.generate", "conversations"])
     choose: Any = lambda _: server  # noqa: E731 - typed so that it may take the place of another
     multiprocessing.get_context = choose
     local._ITEMS_PER_WORKER = 1

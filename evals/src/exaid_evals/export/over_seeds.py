@@ -1,7 +1,7 @@
 """`over_seeds.{csv,md,tex}`: the variants of several campaigns, over seeds and cases, which are never pooled.
 
 Each variant's number is the mean over campaigns of its means over cases. Its interval comes from the bootstrap over
-both levels (`stats.hierarchical`): crossed where every campaign has the same cases, nested where each has its own.
+both levels (`stats.bootstrap`): crossed where every campaign has the same cases, nested where each has its own.
 """
 
 from __future__ import annotations
