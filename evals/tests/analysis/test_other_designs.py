@@ -174,3 +174,19 @@ def test_a_rate_that_is_logged_twice_a_step_is_no_resumed_run() -> None:
         )
     ]
     assert reported(rows).history.irregularities == ()
+
+
+def test_one_item_of_a_batch_is_no_reaction_of_the_training() -> None:
+    """An accuracy of batches that stands at 1 loses an item now and then, which explains no fall of the evaluation."""
+    rng = np.random.default_rng(4)
+    rows = [
+        {"step": at, "acc": 1 - rng.binomial(1, 0.1) / 32, "loss": 0.4 * np.exp(-at / 80) + rng.uniform(0.005, 0.015)}
+        for at in range(700)
+    ]
+    for at in range(460, 468):
+        rows[at]["acc"] = 31 / 32
+    for at in range(24, 700, 25):
+        rows[at]["val_acc"] = (0.97 if at < 520 else 0.41) + rng.normal(0, 0.002)
+    found = reported(rows).diagnosis
+    assert found is not None
+    assert (found.named, found.onset.interval[0] >= 499) == ("evaluation", True)

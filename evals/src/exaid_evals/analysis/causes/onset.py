@@ -160,7 +160,10 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     if len(before) < 5 or len(after) + len(middle) < 3:
         return _as_ever(series, values, interval)
     at = _split(values, before, np.concatenate([middle, after]), len(middle))
-    level, noise = float(np.median(values[before])), _noise(values[before])
+    level = float(np.median(values[before]))
+    # What stands at its best leaves that now and then, by one item of a batch at least.
+    away = np.abs(values[before] - level)
+    noise = max(_noise(values[before]), float(min(away[away > 0], default=0.0)))
     # The reaction may come with some delay, or pass before the evaluation that shows it.
     shifts = [
         float(np.median(values[start : start + 6])) - level for start in (at, int((after if len(after) else middle)[0]))

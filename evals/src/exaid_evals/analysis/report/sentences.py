@@ -94,7 +94,7 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
     low, high = diagnosis.onset.interval
     began = f"at step {high:g}" if low == high else f"between steps {low:g} and {high:g}"
     # The drop shows at an evaluation; the training's own metrics may tell more exactly when it began.
-    same = drop.interval == (low, high)
+    same = drop.interval == (low, high) or low > drop.step
     cause = (
         "the cause is not determined"
         if diagnosis.named == "unknown"
@@ -104,7 +104,8 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
     # The incident's course is its worst fall's, which may have been over before this one.
     over = incident is not None and incident.recovered_at is not None and incident.recovered_at <= drop.step
     course = "" if incident is None or over else _course(incident)
-    what = f"{drop.metric} {_movement(drop)} {began if same else f'at step {drop.step:g}'}{_stay(drop)}{course}"
+    when = began if same and low <= drop.step else f"at step {drop.step:g}"
+    what = f"{drop.metric} {_movement(drop)} {when}{_stay(drop)}{course}"
     return f"{what}{'' if same else f'; it began {began}'}; {cause}."
 
 
