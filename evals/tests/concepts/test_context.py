@@ -49,6 +49,7 @@ def test_context_table(lexicon: Extractor, text: str, affirmed: list[str]) -> No
         ("Nobody reports seizures.", []),
         ("No one noticed fever.", []),
         ("I would look for a rash, and that is not described.", []),
+        ("I would look for chest pain, and that is not described.", []),
         ("Fever, which was not seen, would help.", []),
         ("I still see no better explanation than sepsis.", ["sepsis"]),
         ("One cannot set aside the fever.", ["fever"]),

@@ -32,6 +32,7 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
         ("lack of edema", []),
         ("free of pain", []),
         ("absence of seizures", []),
+        ("absence of neck stiffness", []),
         ("Fever has not been observed.", []),
         ("Neither fever nor cough was seen.", []),
         ("She doesn't have fever.", []),

@@ -192,6 +192,10 @@ class Matcher:
             # "Chest pain and shortness of breath" shares no words.
             apart = [one for one in apart if one[0].places[-1] not in opening or tokens.kinds[one[1][-1]] != JOIN]
             whole += [found for found, gap in apart if self._shares(tokens, found.places, gap, closed)]
+        denying = [found for found in whole if tokens.words[found.places[0]] == "absence"]
+        for found in denying:  # "absence of neck stiffness" has no absence of a neck
+            if any(one.places[0] == found.places[-1] and len(one.places) > 1 for one in whole):
+                whole.remove(found)
 
     def _best(self, key: str, keys: tuple[str, ...]) -> _Entry | None:
         """The entry that suits some words best; None where none does."""

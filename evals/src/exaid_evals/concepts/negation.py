@@ -189,7 +189,8 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
                 before = range(bisect_left(firsts, position) - 1, -1, -1)
-                found.update(next(([index] for index in before if spans[index][1] <= position), ()))
+                last_end = next((spans[index][1] for index in before if spans[index][1] <= position), None)
+                found.update(index for index in before if spans[index][1] == last_end)
             found.update(index for index in begin_within(low, position) if spans[index][1] <= position)
             if final or after_copula:
                 continue
