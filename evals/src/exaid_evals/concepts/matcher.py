@@ -36,7 +36,6 @@ _LONGEST_LIST = 5  # words that stand between a shared word and the rest
 _LONGEST_PART = 3  # words of the last part of a coordination before the head
 _SURELY_SPECIFIC = 2  # words without one that says only that something is wrong
 _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
-
 _ARTICLES = frozenset(["of", "the", "a", "an", "s", "its", "his", "her", "their", "-"])
 _PERSONS = frozenset(
     """
@@ -48,9 +47,7 @@ _PERSONS = frozenset(
 )
 """Who has a finding may follow it as an adjective: *a mentally retarded boy*."""
 _OTHER_CLAUSE = frozenset(
-    """
-    which who occur occurs occurred noted found seen showed shown revealed may can but because
-    """.split()  # noqa: SIM905
+    "which who occur occurs occurred noted found seen showed shown revealed may can but because".split()  # noqa: SIM905
 )
 """Between the words of a shared phrase these begin another statement."""
 _ONE_JOIN = (*([word] for word in (*CONJUNCTIONS, ",")), ["and", "/", "or"])
@@ -68,8 +65,6 @@ _OF_ITS_OWN = frozenset(
     """.split()  # noqa: SIM905
 )
 """Behind an adjective these add little to what it says: *pain in the abdominal region*."""
-_CHROMOSOMES = frozenset(["chromosome", "chromosomes"])
-"""They have a short arm too."""
 _PREDICATE = frozenset(["is", "are", "was", "were", "be", "been", "being", "remained", "became", "appeared"])
 
 
@@ -228,13 +223,12 @@ class Matcher:
         if best is None:
             return None
         concept_id, spelled, flags = best
-        if flags:
-            if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
-                return None
-            if flags & PLURAL and not words[last].endswith("s"):
-                return None
-        if "arm" in spelled and not _CHROMOSOMES.isdisjoint(words[last + 1 : last + 5]):
+        if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
             return None
+        if flags & PLURAL and not words[last].endswith("s"):
+            return None
+        if "arm" in spelled and not {"chromosome", "chromosomes"}.isdisjoint(words[last + 1 : last + 5]):
+            return None  # chromosomes have a short arm too
         if "second" in key and any(words[place] == "secondary" and words[place + 1] == "to" for place in places):
             return None
         if tokens.kinds[last + 1] == CONTENT and _describes_next(tokens, places, spelled):

@@ -24,7 +24,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
-from exaid_evals.concepts.short_forms import aligned
+from exaid_evals.concepts.short_forms import is_initialism
 from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
 from exaid_evals.concepts.wordings import SHORT_FORMS, WORDINGS, listed
@@ -284,7 +284,7 @@ class _Book:
             named = [(self._namer.safe(name, preferred=name == term.name), name) for name in names]
             target = self.exact.get(preferred, term.id)
             for keys, name in named:
-                if not keys or (name != term.name and _initialism(name, term)):
+                if not keys or (name != term.name and is_initialism(name, term)):
                     continue
                 if drugs and " ".join(sorted(keys)) in self._namer.parts:
                     continue
@@ -337,21 +337,6 @@ def _above(identifier: str, terms: dict[str, Term]) -> set[str]:
     return found
 
 
-def _initialism(name: str, term: Term) -> bool:
-    """Whether a one-word name is made of the initials of another name of the same term, or nearly so."""
-    if not (2 <= len(name) <= 7 and name.isalnum()):
-        return False
-    others = [other for other in (term.name, *term.synonyms) if "," not in other and " " in other]
-    parts = [re.findall(r"[^\W_]+", other.lower()) for other in others]
-    if any(part.startswith(name.lower()[:-1]) for words in parts for part in words):
-        return False  # apraxia beside "ideational apraxias": a word
-    return any(
-        aligned(name, other)
-        and 3 * sum(letter in {word[0] for word in words} for letter in name.lower()) >= 2 * len(name)
-        for other, words in zip(others, parts, strict=True)
-    )
-
-
 def _acronyms(vocabularies: Sequence[Vocabulary], namer: _Namer, book: _Book, genes: frozenset[str]) -> dict[str, str]:
     """Acronym → the one concept that the first vocabulary which has it means."""
     found: dict[str, str] = {}
@@ -360,7 +345,7 @@ def _acronyms(vocabularies: Sequence[Vocabulary], namer: _Namer, book: _Book, ge
         for term in vocabulary.terms if vocabulary.source != "drugs" else ():
             target = book.exact.get(" ".join(sorted(namer.keys(term.name))), term.id)
             for name in (*term.synonyms, *term.related, *_WORDINGS.get(term.name, ())):
-                if _ACRONYM.fullmatch(name) if vocabulary.source == "hpo" else _initialism(name, term):
+                if _ACRONYM.fullmatch(name) if vocabulary.source == "hpo" else is_initialism(name, term):
                     meanings[name.upper()].add(target)
         for acronym, targets in meanings.items():
             if len(targets) == 1 and len(acronym) >= 3 and acronym not in genes and acronym.lower() not in namer.stop:

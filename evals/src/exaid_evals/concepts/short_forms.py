@@ -14,6 +14,7 @@ from exaid_evals.concepts.context import RELATIVES
 from exaid_evals.concepts.matcher import Match
 from exaid_evals.concepts.negation import phrases
 from exaid_evals.concepts.tokens import CONTENT, JOIN, PART_END, STOP, Tokens
+from exaid_evals.ontologies.base import Term
 
 _OPEN, _CLOSE = frozenset("(["), frozenset(")],")
 _FINDINGS = ("HP:", "MESH:")
@@ -50,6 +51,21 @@ def aligned(short: str, long: str) -> bool:
         if position <= 0:
             return False
     return bool(letters) and text.startswith(letters[0])
+
+
+def is_initialism(name: str, term: Term) -> bool:
+    """Whether a one-word name is made of the initials of another name of the same term, or nearly so."""
+    if not (2 <= len(name) <= 7 and name.isalnum()):
+        return False
+    others = [other for other in (term.name, *term.synonyms) if "," not in other and " " in other]
+    parts = [re.findall(r"[^\W_]+", other.lower()) for other in others]
+    if any(part.startswith(name.lower()[:-1]) for words in parts for part in words):
+        return False  # apraxia beside "ideational apraxias": a word
+    return any(
+        aligned(name, other)
+        and 3 * sum(letter in {word[0] for word in words} for letter in name.lower()) >= 2 * len(name)
+        for other, words in zip(others, parts, strict=True)
+    )
 
 
 def definitions(tokens: Tokens, matches: Sequence[Match]) -> dict[int, tuple[str, str | None]]:
