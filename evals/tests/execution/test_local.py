@@ -58,17 +58,35 @@ def test_results_come_in_order_whatever_the_number_of_jobs(jobs: int) -> None:
     assert ({process for _, (_, process) in found} == here) == (jobs == 1)
 
 
-def test_beside_a_thread_workers_start_from_nothing() -> None:
-    """A copy of a process with threads might wait for a lock that one of them held; the results are the same."""
-    over = threading.Event()
-    thread = threading.Thread(target=over.wait)
-    thread.start()
-    try:
-        found = list(Processes(2).map_ordered(partial(Multiplier, 3), ITEMS))
-    finally:
-        over.set()
-        thread.join()
-    assert [(item, product) for item, (product, _) in found] == [(item, item * 3) for item in ITEMS]
+WHERE_WORKERS_COME_FROM = """
+import ctypes, sys, threading
+from exaid_evals.execution.local import Processes
+
+class Copied:
+    known_here = False
+    def __call__(self, item):
+        return Copied.known_here
+
+if __name__ == "__main__":
+    Copied.known_here = True
+    if sys.argv[1] == "thread":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    if sys.argv[1] == "library":
+        c = ctypes.CDLL(None)
+        c.pthread_create(ctypes.byref(ctypes.c_ulong()), None, ctypes.cast(c.pause, ctypes.c_void_p), None)
+    print({copied for _, copied in Processes(2).map_ordered(Copied, range(8))})
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no worker is a copy")
+@pytest.mark.parametrize(("beside", "copied"), [("nothing", True), ("thread", False), ("library", False)])
+def test_workers_are_copies_only_of_a_process_without_threads(tmp_path: Path, beside: str, copied: bool) -> None:
+    """A copy might wait for ever for a thread, a library's own included; Python's warning of it would be an error."""
+    script = tmp_path / "command.py"
+    script.write_text(WHERE_WORKERS_COME_FROM)
+    command = [sys.executable, "-W", "error", str(script), beside]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == (f"{{{copied}}}\n", "")
 
 
 def test_a_worker_holds_no_lock_of_the_process_that_it_is_a_copy_of(tmp_path: Path) -> None:

@@ -117,6 +117,19 @@ def test_denials_of_a_synthetic_report_are_labelled_one_by_one() -> None:
     assert all(statement.text[m.start : m.end] == m.surface for m in statement.mentions)
 
 
+_NAMES = ["fever", "high fever", "fever-like rash", "skin rash", "rash", "kink", "folie à deux", "2q-pain"]
+_PIECES = [*_NAMES, "FEVER", "\u212a\u0131n\u212a", "ra\u017fh", "S\u0130", "ß", "À", " ", " ", "-", "_", ".", "x", "1"]
+
+
+@given(st.lists(st.sampled_from(_NAMES)), st.lists(st.sampled_from(_PIECES) | st.text(max_size=2)).map("".join))
+def test_names_are_found_as_by_an_alternation(names: list[str], text: str) -> None:
+    """Whole words in any case, the first and there the longest, as a regular expression of all names finds them."""
+    either = "|".join(map(re.escape, sorted(set(names), key=len, reverse=True)))
+    found = re.finditer(rf"(?<![\w-])(?:{either})(?![\w-])", text, re.IGNORECASE) if names else ()
+    expected = [(match[0], match.start()) for match in found]
+    assert [(one.surface, one.start) for one in CaseText(names).labelled(text).mentions] == expected
+
+
 @given(st.lists(st.tuples(st.text(max_size=5), st.sampled_from(["fever", "ßrash", "ﬁt"])), min_size=1, max_size=4))
 def test_mentions_keep_their_place_in_whatever_is_built_of_them(parts: list[tuple[str, str]]) -> None:
     """Filling, framing, capitals and joining move a mention with its words."""

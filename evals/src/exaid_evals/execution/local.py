@@ -120,9 +120,15 @@ class Processes:
 def _may_fork() -> bool:
     """Whether a worker may begin as a copy of this process, with all modules and vocabularies that it has loaded.
 
-    A copy of a process that has threads may wait for ever for a lock that one of them held.
+    A copy of a process that has threads, those of libraries included, may wait for ever for a lock that one of them
+    held, or for the threads themselves; Python warns of it from 3.12 on.
     """
-    return sys.platform == "linux" and threading.active_count() == 1
+    if sys.platform != "linux":
+        return False
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:  # who cannot count them has to expect some
+        return False
 
 
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)

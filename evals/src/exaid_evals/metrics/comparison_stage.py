@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import scan_jsonl
@@ -15,7 +13,6 @@ from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, MetricsConfig
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.metrics.aggregate import SCALE, number, shared_resamples
 from exaid_evals.metrics.records import (
     FAILED_TRACE,
     LEFT_OUT_FAILED_RUN,
@@ -31,11 +28,16 @@ from exaid_evals.metrics.records import (
     write_comparisons,
 )
 from exaid_evals.metrics.registry import load_measures
-from exaid_evals.stats.bootstrap import percentile_intervals
 from exaid_evals.stats.descriptive import describe, holm
-from exaid_evals.stats.paired import rank_biserial, smallest_detectable_difference, wilcoxon_p
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+# NumPy, and what needs it, is imported only when there is something to compare: a run with nothing to do stays quick,
+# and its threads would keep workers from being copies of a process that measures.
 
 # Whether a measure is (defined under the variant, defined under the other) → why a case is left out.
 _UNDEFINED = {
@@ -80,11 +82,15 @@ class Side:
 
     def take(self, case: CaseMetrics) -> None:
         """Take the next case."""
+        import numpy as np
+
         self._cases.append((case.case_id, case.status))
         self._rows.append(np.array([case.measures.get(name) for name in self._measures], dtype=np.float64))
 
     def of(self, variant_id: str, file_hash: str) -> Compared:
         """Return what was taken as the side of a variant."""
+        import numpy as np
+
         values = np.array(self._rows).reshape(len(self._rows), len(self._measures))
         return Compared(variant_id, self._cases, values, file_hash)
 
@@ -116,6 +122,10 @@ def compare(
     Returns:
         A comparison per variant and measure, by variant; p values are adjusted over all of them.
     """
+    import numpy as np
+
+    from exaid_evals.metrics.aggregate import SCALE
+
     found = []
     for variant in variants:
         # Millionths are integers: equal differences are equal to the last bit, so that ties and zeros are seen.
@@ -147,6 +157,8 @@ def compare(
 
 
 def _left_out(variant: Compared, against: Compared, column: int) -> tuple[LeftOut, ...]:
+    import numpy as np
+
     defined = zip(*((~np.isnan(side.values[:, column])).tolist() for side in (variant, against)), strict=True)
     return tuple(
         LeftOut(case_id, _reason(status, beside, pair))
@@ -169,6 +181,12 @@ def _estimated(comparisons: Sequence[Comparison], differences: Floats, bootstrap
         differences: in millionths, shape (cases with a conversation, columns); NaN where undefined.
         bootstrap: the resamples.
     """
+    import numpy as np
+
+    from exaid_evals.metrics.aggregate import SCALE, number, shared_resamples
+    from exaid_evals.stats.bootstrap import percentile_intervals
+    from exaid_evals.stats.paired import rank_biserial, smallest_detectable_difference, wilcoxon_p
+
     described = describe(differences)
     bounds = percentile_intervals(differences, shared_resamples(len(differences), bootstrap)) / SCALE
     estimated = []
@@ -337,8 +355,6 @@ def _write(
     stub: bool,
     signature: str,
 ) -> None:
-    # NumPy is imported only when there is something to compare: a run with nothing to do stays quick.
-
     sides = {}
     for variant, file_hash in hashes.items():
         side = Side(better)

@@ -89,13 +89,8 @@ class CaseText:
     """
 
     def __init__(self, phrases: Iterable[str] | None) -> None:
-        self._pattern: re.Pattern[str] | None = None
         self._known = phrases is not None
-        # The longest first, so that none hides one that it is part of.
-        names = sorted({without_article(phrase) for phrase in phrases or ()}, key=lambda name: (-len(name), name))
-        if names:
-            either = "|".join(map(re.escape, names))
-            self._pattern = re.compile(rf"(?<![\w-])(?:{either})(?![\w-])", re.IGNORECASE)
+        self._names = {_caseless(without_article(phrase)) for phrase in phrases or ()}
 
     @classmethod
     def of(cls, case: Case) -> CaseText:
@@ -111,11 +106,21 @@ class CaseText:
         denied = list(self._denied(text))
         zones = [(mention.start, mention.end) for mention in denied]
         found = [
-            Mention(MentionKind.CANONICAL, match[0], match[0], match.start())
-            for match in (self._pattern.finditer(text) if self._pattern else ())
-            if not any(start < match.end() and match.start() < end for start, end in zones)
+            Mention(MentionKind.CANONICAL, text[first:last], text[first:last], first)
+            for first, last in self._named(text)
+            if not any(start < last and first < end for start, end in zones)
         ]
         return Statement(text, tuple(sorted([*found, *denied], key=lambda mention: mention.start)))
+
+    def _named(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where names stand as whole words, none within another: of those that begin first the longest."""
+        plain = _caseless(text)
+        places = [(place, len(name)) for name in self._names if name in plain for place in _places(name, plain)]
+        behind = 0
+        for start, length in sorted(places, key=lambda place: (place[0], -place[1])):
+            if start >= behind:
+                behind = start + length
+                yield start, behind
 
     @staticmethod
     def _denied(text: str) -> Iterator[Mention]:
@@ -127,6 +132,24 @@ class CaseText:
                 if phrase:
                     yield Mention(MentionKind.NEGATED, phrase, phrase, end - len(phrase))
                 start = between.end() if between else end
+
+
+# Other forms of the letters of names, as `re.IGNORECASE` knows them; what is in lower case then is as long as before.
+_OTHER_FORMS = str.maketrans("İıſ", "iis")
+
+
+def _caseless(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(_OTHER_FORMS).lower()
+
+
+def _places(name: str, text: str) -> Iterator[int]:
+    """Yield where a name begins in a text and is no part of a word."""
+    start = text.find(name)
+    while start >= 0:
+        before, after = text[max(start - 1, 0) : start], text[start + len(name) : start + len(name) + 1]
+        if not any(char.isalnum() or char in "_-" for char in before + after):
+            yield start
+        start = text.find(name, start + 1)
 
 
 @dataclass(frozen=True, slots=True)
