@@ -267,16 +267,37 @@ def test_variants_of_several_folders_are_found(capsys: pytest.CaptureFixture[str
     campaign = freeze(tmp_path / "data", [conversation("Fever.")])
     variants = tmp_path / "variants"
     variants.mkdir()
-    (variants / "Own.yaml").write_text(
-        "variant_id: Own\ngate: {kind: message}\ntrigger: {kind: always}\n"
-        "summarizer: {kind: 'own_parts:Copies'}\nhistory_k: 0\n",
-        encoding="utf-8",
-    )
+    parts = {"Own": "'own_parts:Copies'", "Mine": "passthrough"}
+    for name, kind in parts.items():
+        (variants / f"{name}.yaml").write_text(
+            f"variant_id: {name}\ngate: {{kind: message}}\ntrigger: {{kind: always}}\n"
+            f"summarizer: {{kind: {kind}}}\nhistory_k: 0\n",
+            encoding="utf-8",
+        )
     common = ("--data-dir", str(campaign.root), "--jobs", "1")
     own = ("--variants-dir", str(variants))
     assert run(["run-variants", "V0", "--stub", *common]) == 0
     assert run(["run-variants", "--stub", *own, *common]) == 0
-    for given in ((*own, *common), common):
-        status, lines = verify(capsys, "--stages", "02", *given)
+    for gone in ("", "Mine"):
+        (variants / f"{gone}.yaml").unlink(missing_ok=True)
+        status, lines = verify(capsys, "--stages", "02", *own, *common)
         assert (status, lines[-1].endswith("all the same")) == (0, True), lines
-    assert any(line.startswith("Own: no Own.yaml in ") for line in lines)
+    assert any(line.startswith("Mine: no Mine.yaml in ") for line in lines)
+
+
+def test_the_notes_of_a_campaign_choose_no_code_that_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note names a module that lies on the path: it is not imported, and the folder of the variant is asked for."""
+    campaign = freeze(tmp_path / "data", [conversation("Fever.")])
+    common = ("--data-dir", str(campaign.root), "--jobs", "1")
+    assert run(["run-variants", "V0", "--stub", *common]) == 0
+    campaign.runs.joinpath("V0").rename(campaign.runs / "Own")
+    notes = campaign.state / "configuration.json"
+    noted = json.loads(notes.read_text(encoding="utf-8"))
+    noted["02"] = {"variants/Own.yaml": noted["02"]["variants/V0.yaml"] | {"gate": {"kind": "left_behind:Gate"}}}
+    notes.write_text(json.dumps(noted) + "\n", encoding="utf-8")
+    (tmp_path / "left_behind.py").write_text("raise SystemExit('was run')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(["verify", "--stages", "02", *common]) == 2
+    assert "left_behind:Gate, which a note cannot choose to run" in capsys.readouterr().err

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.errors import UnknownFormatError
+from exaid_evals.cli.main import run as cli
+from exaid_evals.errors import DataError, UnknownFormatError
 from exaid_evals.export.reading import Reading, read_runs
 from exaid_evals.export.stage import consolidate
-from exaid_evals.runs.base import Run
-from exaid_evals.runs.registry import chosen, runs_in
+from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.registry import chosen, formats, names_in, places_below, runs_in
 
 HISTORY = "epoch,train_loss,val_acc\n0,1.0,0.5\n1,0.5,{}\n"
 EVALS = {"train": {"auc": [0.7, 0.8]}, "valid": {"auc": [0.6, 0.7]}}
@@ -108,3 +109,49 @@ def test_studies_of_opposite_directions_are_ranked_each_by_its_own(tmp_path: Pat
     assert any("no run is best of all" in line for line in export.warnings)
     groups = hpo_record(export, "s")["groups"]
     assert {name: held["trials"][0]["trial"] for name, held in groups.items()} == {"up": "2", "down": "0"}
+
+
+def test_an_export_of_runs_below_a_folder_goes_beside_them_and_is_no_run_of_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --out it goes into the folder itself; neither that nor one among the runs is read by the next export."""
+    sweep(tmp_path)
+    top, among = tmp_path / "multirun", tmp_path / "multirun" / "2026-01-02" / "results"
+    assert [cli(["export", "--run", str(top)]) for _ in range(2)] == [0, 0]
+    assert (top / "export" / "exported_summary.json").is_file()
+    assert [cli(["export", "--run", str(top), "--out", str(out)]) for out in (among, among, top, top)] == [0] * 4
+    said = capsys.readouterr()
+    assert said.out.count("read 4 runs: 0, 1, 2, 3") == 6
+    assert "nothing of a known format" not in said.err
+    made(tmp_path, lone__deep__run__metrics_dot_csv=HISTORY.format(0.7))
+    assert [cli(["export", "--run", str(tmp_path / "lone")]) for _ in range(2)] == [0, 0]
+    assert capsys.readouterr().out.count("read 1 run: run") == 2
+
+
+def test_nothing_is_written_beside_what_holds_no_run(tmp_path: Path) -> None:
+    """The folder that was named stays as it was."""
+    made(tmp_path, notes__x_dot_txt="nothing")
+    assert cli(["export", "--run", str(tmp_path / "notes")]) == 1
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["x.txt"]
+
+
+def test_every_run_below_is_read_or_too_many_folders_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However deep and however many; no folder is left out because others came before it."""
+    made(tmp_path, a__b__c__d__e__f__metrics_dot_csv=HISTORY.format(0.7))
+    made(tmp_path, **{f"many__{at}__run__metrics_dot_csv": HISTORY.format(0.7) for at in range(510)})
+    known = list(formats(Settings()))
+    assert len(places_below(tmp_path, known)) == 511
+    monkeypatch.setattr("exaid_evals.runs.registry._FOLDERS_AT_MOST", 500)
+    with pytest.raises(DataError, match="more than 500 folders lie below it"):
+        places_below(tmp_path, known)
+
+
+def test_the_working_folder_is_not_searched_for_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold a data set; what a user names is searched."""
+    made(tmp_path, deep__run__metrics_dot_csv=HISTORY.format(0.7))
+    monkeypatch.chdir(tmp_path)
+    assert [name for _, name, _ in runs_in(Path(), chosen(None))] == ["deep/run"]
+    assert names_in(Path(), chosen(None)) == []
+    assert [name for _, name, _ in names_in(tmp_path, chosen(None))] == ["deep/run"]

@@ -236,7 +236,7 @@ LOGS = [
     ),
 ]
 CLI = [
-    Row("register a click.Command", verbs("main:_kind"), verbs("doctor:command")),
+    Row("register a click.Command", verbs("main:_kind"), verbs("validate:doctor_command")),
     Row("give its file, its folder or its name", CompareRequest, lambda: CompareRequest(runs="a.csv")),
     Row(
         "name them in one way", lambda: CompareRequest(paths=("a",), runs="b"), lambda: CompareRequest(paths=("a", "b"))

@@ -16,7 +16,7 @@ from exaid_evals.cli.display import SOME_FAILED, Progress, printable, shown
 from exaid_evals.cli.verb import report_store, verb
 from exaid_evals.config.campaign import EXPORTED_AS
 from exaid_evals.config.requests import ExportRequest
-from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.errors import ConfigError, DataError, UnknownFormatError
 
 if TYPE_CHECKING:
     import logging
@@ -280,10 +280,16 @@ def _read(
 
 def _beside(folder: Path, settings: Settings) -> Path:
     """Return where a single run's export goes: into its own folder."""
-    from exaid_evals.runs.registry import format_of, formats
+    from exaid_evals.runs.base import Format
+    from exaid_evals.runs.registry import format_of, formats, places_below
 
-    place = Path(os.path.realpath(folder))
-    own = format_of(place, formats(settings)).own_folder
+    place, known = Path(os.path.realpath(folder)), formats(settings)
+    try:
+        own = format_of(place, known).own_folder
+    except UnknownFormatError:
+        if not place.is_dir() or not places_below(place, known):
+            raise
+        own = Format.own_folder  # the runs lie below it
     return (place if place.is_dir() else place.parent) / own
 
 

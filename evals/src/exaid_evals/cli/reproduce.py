@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.cli.display import SOME_FAILED, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.campaign import Campaign
@@ -308,6 +309,9 @@ def _definitions(campaign: Campaign, request: VerifyRequest, variants: Sequence[
 
     Variants may have come out of several folders, a call each. What no folder holds is taken as `run-variants` noted
     it, and said: a later edit of its file cannot be noticed then.
+
+    Raises:
+        ConfigError: a note names a module: a campaign of others must not choose which code runs.
     """
     from exaid_evals.verification.expected import noted_configuration
 
@@ -321,10 +325,24 @@ def _definitions(campaign: Campaign, request: VerifyRequest, variants: Sequence[
         there = next((path for path in paths if path.is_file()), None)
         if there is not None:
             found[name] = there.read_bytes()
-        elif f"variants/{name}.yaml" in noted:  # JSON is YAML
-            found[name] = canonical_bytes(noted[f"variants/{name}.yaml"])
+        elif (note := noted.get(f"variants/{name}.yaml")) is not None:
+            if modules := _modules_named(note):
+                raise ConfigError(
+                    f"{name}: no {name}.yaml in {shown(paths[0].parent)}, and by the campaign's own note it is made by "
+                    f"{', '.join(modules)}, which a note cannot choose to run",
+                    where="--variants-dir",
+                    remedy="name the folder that holds its file",
+                )
+            found[name] = canonical_bytes(note)  # JSON is YAML
             click.echo(f"{name}: no {name}.yaml in {shown(paths[0].parent)}; taken as its run logs were made")
     return found
+
+
+def _modules_named(note: Any) -> list[str]:
+    """Return the parts of a variant that are named as `module:attribute`, printable."""
+    parts = note.values() if isinstance(note, dict) else ()
+    kinds = [part.get("kind") for part in parts if isinstance(part, dict)]
+    return [printable(kind) for kind in kinds if isinstance(kind, str) and ":" in kind]
 
 
 def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given: Campaign | None) -> None:

@@ -17,7 +17,7 @@ from exaid_evals.runs.base import Source
 _MAGIC = re.compile(r"[*?\[]")
 _NOTED_AT_MOST = 20
 _LEFT_OUT_AT_MOST = 8
-_NO_RUNS = frozenset({"export", "exports", "logs", "plots", "figures", "tables", "configs", "code", "src"})
+NO_RUNS = frozenset({"export", "exports", "logs", "plots", "figures", "tables", "configs", "code", "src"})
 """Folders beside runs that nobody takes for one."""
 
 
@@ -177,7 +177,7 @@ def beside_runs(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
                 for one in entries
                 if (path := holder / one.name) not in members
                 and not one.name.startswith((".", "_"))
-                and one.name not in _NO_RUNS
+                and one.name not in NO_RUNS
                 and (one.is_dir(follow_symlinks=False) or (kinds and path.suffix in kinds))
             ]
     more = len(others) - _LEFT_OUT_AT_MOST

@@ -35,7 +35,7 @@ from exaid_evals.export.cache import (
     status_of,
     to_data,
 )
-from exaid_evals.export.finding import beside_runs, resolved
+from exaid_evals.export.finding import NO_RUNS, beside_runs, resolved
 from exaid_evals.export.unread import unread_columns
 from exaid_evals.files import folders_in, unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source
@@ -182,8 +182,8 @@ def _with_places_below(
         unknown = isinstance(outcome.error, UnknownFormatError) and folder.is_dir()
         below = places_below(folder, known) if unknown else []
         if below:
-            taken = {folder / path.relative_to(folder).parts[0] for path in below}
-            others = [one.name for one in folders_in(folder) if not (one in taken or one.name.startswith((".", "_")))]
+            passed = NO_RUNS.union(path.relative_to(folder).parts[0] for path in below)
+            others = [one.name for one in folders_in(folder) if not (one.name in passed or one.name[0] in "._")]
             notes += [f"{folder.name}: nothing of a known format lies in {first_few(others, 8)}"] if others else []
             kept += read(below, advance=lambda: None)
         elif not (unknown and len(found) > 1 and folder.name.startswith("_")):

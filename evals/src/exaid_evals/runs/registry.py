@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -133,24 +134,46 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
 
 
 def places_below(place: Path, known: Iterable[Format]) -> list[Path]:
-    """Return the places below a folder that formats claim, each where it is met first, to a depth of four folders.
+    """Return the places below a folder that formats claim, each where it is met first; links to folders are not followed.
 
-    Files count where a format knows them by what they hold, and not by their suffix alone.
+    Files count where a format knows them by what they hold, and not by their suffix alone. What an export wrote is
+    passed over: its tables are no further runs.
+
+    Raises:
+        DataError: there are too many folders to look into.
     """
     found: list[Path] = []
-    level = [place]
-    for _ in range(_FOLDERS_DEEP):
-        waiting: list[Path] = []
-        for holder in level[:_FOLDERS_AT_MOST]:
-            found += [path for path in files_in(holder) if _is_measured(path, known)]
-            for folder in folders_in(holder):
-                if not folder.name.startswith((".", "_")):
-                    (found if any(form.claims(folder) for form in known) else waiting).append(folder)
-        level = waiting
+    waiting = deque([place])
+    n_folders = 0
+    while waiting:
+        holder = waiting.popleft()
+        if not (holder / _EXPORT_SUMMARY).exists():
+            found += [path for path in files_in(holder, _may_be_a_log) if _is_measured(path, known)]
+        for folder in folders_in(holder):
+            if not folder.name.startswith((".", "_")):
+                n_folders += 1
+                (found if any(form.claims(folder) for form in known) else waiting).append(folder)
+        if n_folders > _FOLDERS_AT_MOST:
+            raise DataError(
+                f"is no run, and more than {_FOLDERS_AT_MOST} folders lie below it",
+                where=str(place),
+                remedy="name the folders in which the runs lie, or a pattern",
+            )
     return sorted(found, key=lambda path: (str(path.parent), natural_order(path.name)))
 
 
-_FOLDERS_DEEP, _FOLDERS_AT_MOST = 4, 500
+_FOLDERS_AT_MOST = 10_000
+_EXPORT_SUMMARY, _EXPORT_TABLE = "exported_summary.json", "exported_metrics.csv"
+"""By which the folder of an export is known, and what it writes beside it, into the folder of a lone run."""
+_NO_LOGS = (
+    *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".wav", ".flac", ".mp3", ".mp4"),
+    *(".npy", ".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".onnx", ".h5"),
+)
+
+
+def _may_be_a_log(name: str) -> bool:
+    """Return whether a name is no export's, and not that of an item or of weights, of which many may lie beside runs."""
+    return name != _EXPORT_TABLE and not name.lower().endswith(_NO_LOGS)
 
 
 def _is_measured(path: Path, known: Iterable[Format]) -> bool:
@@ -195,10 +218,18 @@ def chosen(source: str | None) -> list[Format]:
     return [known[source]] if source else list(known.values())
 
 
-def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Source]]:
+def runs_in(place: Path, asked: Sequence[Format], *, below: bool = True) -> list[tuple[Format, str, Source]]:
     """Return the histories in a place: format, name and source of each.
 
     What a format knows by its own signs is not claimed again by one that knows any file of a kind.
+
+    Args:
+        place: file or folder.
+        asked: formats.
+        below: whether a folder that is of no format is searched.
+
+    Raises:
+        DataError: too many folders lie below it.
     """
     found: list[tuple[Format, str, Source]] = []
     names: set[str] = set()
@@ -216,7 +247,15 @@ def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Sou
         found += mine
         names |= {name for _, name, _ in mine}
         taken |= {path for form, _, source in mine for path in (source.path, *(form.inputs(source) or ()))}
-    return found or _runs_below(place, asked)
+    return found or (_runs_below(place, asked) if below else [])
+
+
+def names_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Source]]:
+    """Return the histories in a place where a name is looked for, as `runs_in` does.
+
+    A usual place, which nobody named, is not searched below: the working folder may hold anything.
+    """
+    return runs_in(place, asked, below=str(place) not in USUAL_PLACES)
 
 
 def _runs_below(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Source]]:
@@ -260,7 +299,7 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
         return form.history(mine, own.resolve().parent.name if own.is_file() and name in _NO_NAMES else name)
     seen: list[str] = []
     for place in places:
-        found = runs_in(place, asked)
+        found = names_in(place, asked)
         having = [one for one in found if one[1] == run_name]
         if having:
             _one_format(having, place)

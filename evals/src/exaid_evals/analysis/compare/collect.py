@@ -22,7 +22,7 @@ from exaid_evals.runs.base import Format, Source
 from exaid_evals.runs.files.summary import SEEDS, is_code_version, is_incidental
 from exaid_evals.runs.files.values import plain
 from exaid_evals.runs.history import History
-from exaid_evals.runs.registry import USUAL_PLACES, chosen, find_run, runs_in
+from exaid_evals.runs.registry import USUAL_PLACES, chosen, find_run, names_in, runs_in
 
 ABSENT = "absent"
 _WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.(\d*[1-9]|0))?([eE][+-]?\d+)?")
@@ -236,6 +236,7 @@ class _Known:
     def __init__(self, formats: Sequence[Format]) -> None:
         self.names = ", ".join(form.name for form in formats)
         self.runs_in = cache(lambda place: runs_in(place, formats))
+        self.names_in = cache(lambda place: names_in(place, formats))
 
 
 def _meant(part: str, places: Sequence[Path], known: _Known) -> Iterator[Meant]:
@@ -247,7 +248,7 @@ def _meant(part: str, places: Sequence[Path], known: _Known) -> Iterator[Meant]:
         yield from _matching(part, places, known)
         return
     for place in places:
-        having = [(form, source) for form, name, source in known.runs_in(place) if name == part]
+        having = [(form, source) for form, name, source in known.names_in(place) if name == part]
         if len(having) > 1:
             names = ", ".join(form.name for form, _ in having)
             raise ConfigError(f"several sources have the run ({names})", where=part, remedy="say which with --source")
@@ -268,7 +269,7 @@ def _matching(pattern: str, places: Sequence[Path], known: _Known) -> Iterator[M
         found = [
             (place, name, form, source)
             for place in places
-            for form, name, source in known.runs_in(place)
+            for form, name, source in known.names_in(place)
             if fnmatchcase(name, pattern)
         ]
     if not found:
@@ -363,7 +364,7 @@ class RunSelection:
         """
         project, asked = str(self.runs), chosen(self.source)
         if not _exists(project) and "," not in project and self.source in (None, "wandb"):
-            here = {name for place in self.places if place.exists() for _, name, _ in runs_in(place, asked)}
+            here = {name for place in self.places if place.exists() for _, name, _ in names_in(place, asked)}
             for form in asked if project not in here else ():
                 if (listed := form.online_runs(project)) is not None:
                     return collect(listed, self.places, form.name, all_needed=False)
@@ -381,7 +382,7 @@ class RunSelection:
         if Path(self.runs).is_dir():
             return collect(list(names), [Path(self.runs), *self.places], self.source)
         places = [*map(Path, USUAL_PLACES), *self.places]
-        known = {name for place in places if place.exists() for _, name, _ in runs_in(place, chosen(self.source))}
+        known = {name for place in places if place.exists() for _, name, _ in names_in(place, chosen(self.source))}
         listed = [name if name in known or "/" in name else f"{self.runs}/{name}" for name in names]
         online = self.source or ("wandb" if any(name not in known for name in names) else None)
         return collect(listed, places, online)
