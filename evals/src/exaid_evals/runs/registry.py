@@ -134,7 +134,7 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
 
 
 def places_below(place: Path, known: Iterable[Format]) -> list[Path]:
-    """Return the places below a folder that formats claim, each where it is met first; links to folders are not followed.
+    """Return the places below a folder that formats claim, each where it is met first, without links.
 
     Files count where a format knows them by what they hold, and not by their suffix alone. What an export wrote is
     passed over: its tables are no further runs.
@@ -172,7 +172,7 @@ _NO_LOGS = (
 
 
 def _may_be_a_log(name: str) -> bool:
-    """Return whether a name is no export's, and not that of an item or of weights, of which many may lie beside runs."""
+    """Return whether a name is not that of an export, of an item or of weights, of which many may lie beside runs."""
     return name != _EXPORT_TABLE and not name.lower().endswith(_NO_LOGS)
 
 
