@@ -5,8 +5,17 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exaid_evals.concepts import AnnotatingExtractor, Extractor
+from exaid_evals.concepts import AnnotatingExtractor, Extractor, layout
+
+_PIECES = [
+    *("fam hx", "F/Hx", "fmhx", "known allerg", "ADRs", "strict return", "Discharge ins", "PATIENT ed", "home ins"),
+    *("red flag", "when to", "Reasons to", "vacc\u0131n", "\u0130mmuni", "home in\u017f"),
+    *("no", "x: no", "(neg)", "[ ]", "☑"),
+    *(" ", "\n", ". ", ":", "- ", "*", "|", "?", "(", ")", "+", "é"),
+]
 
 
 def surfaces(lexicon: Extractor, text: str) -> list[str]:
@@ -85,6 +94,14 @@ def test_answers_signs_and_boxes(lexicon: Extractor, text: str, affirmed: list[s
 def test_sections_and_suppositions(lexicon: Extractor, text: str, affirmed: list[str]) -> None:
     """What stands under a heading, or is warned of, is not the patient's; the section ends where it ends."""
     assert surfaces(lexicon, text) == affirmed
+
+
+@given(st.lists(st.sampled_from(_PIECES) | st.text(max_size=2), max_size=5).map("".join))
+def test_a_quick_look_sees_what_the_patterns_find(text: str) -> None:
+    """Texts that are not searched for answers, signs or headings hold none, in any letters."""
+    patterns = (layout._ANSWER, layout._SIGN, layout._MAY_HAVE_SECTION)
+    found = any(pattern.search(part) for pattern in patterns for part in (text, f"\n{text}"))
+    assert layout.has_layout(text) == (found or any(mark in text for mark in layout._MARKS))
 
 
 def test_a_section_marks_and_drops_nothing(lexicon: AnnotatingExtractor) -> None:

@@ -65,6 +65,13 @@ _MAY_HAVE_SECTION = re.compile(
     r"|patient (?:ins|ed)|home ins|red flag|when to|reasons to|immuni|vaccin)",
     re.I,
 )
+# Whatever that matches holds one of these, in any case; most texts have none, and are not searched.
+_IN_SECTIONS = (
+    *("fam", "fh", "f/h", "fmh", "allerg", "adr", "return", "discharge ins", "patient ins", "patient ed", "home ins"),
+    *("red flag", "when to", "reasons to", "immuni", "vaccin"),
+)
+_ALSO_LETTERS = "İıſ"
+"""A regular expression takes these for i and s where case does not count."""
 _OTHER_SECTION = re.compile(
     r"(?:past|social|surgical|medical|obstetric|birth|developmental|review|physical|exam|vital|lab|imaging|assessment"
     r"|impression|plan|hpi|pmh|psh|ros|history of|chief|medication|meds|diagnos|hospital|discharge|problem)\b.*"
@@ -84,8 +91,15 @@ _Part = tuple[int, int, bool]
 
 def has_layout(text: str) -> bool:
     """Whether a text may say something by its layout: a quick look."""
-    marks = _ANSWER.search(text) or _SIGN.search(text) or _begins_section(text)
-    return bool(marks) or any(mark in text for mark in _MARKS)
+    ascii_only = text.isascii()
+    if "[" in text or "+" in text or (not ascii_only and any(map(text.__contains__, _MARKS))):
+        return True
+    if _ANSWER.search(text) or ("(" in text and _SIGN.search(text)):
+        return True
+    may_begin_section = any(map(text.lower().__contains__, _IN_SECTIONS))
+    if not may_begin_section and not ascii_only:
+        may_begin_section = any(map(text.__contains__, _ALSO_LETTERS))
+    return may_begin_section and _begins_section(text)
 
 
 def _begins_section(text: str) -> bool:

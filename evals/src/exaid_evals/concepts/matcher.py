@@ -279,12 +279,12 @@ class Matcher:
         matches, end = list[Match](), -1
         group = list[_Found]()
         for one in found:
-            if one.places[0] > end:
+            if group and one.places[0] > end:
                 matches += self._resolve_group(tokens, group)
                 group = []
             group.append(one)
             end = max(end, one.places[-1])
-        return matches + self._resolve_group(tokens, group)
+        return matches + self._resolve_group(tokens, group) if group else matches
 
     def _resolve_group(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
         """Resolve phrases that overlap."""
