@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.variant import StubLLMConfig, SummarizerConfig, VariantConfig
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.records import CaseMetrics, read_comparisons, read_variant_and_cases
+from exaid_evals.metrics.records import CaseMetrics, read_case_ids, read_comparisons, read_variant_and_cases
 from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
 from exaid_evals.replay.run_log import read_run
@@ -168,3 +169,17 @@ def test_every_table_and_figure_is_made(tmp_path: Path, name: str) -> None:
         assert figure.data_csv(results)
         assert figure.draw(results, "V3").axes
     assert run(["validate", "--data-dir", str(campaign.root)]) == 0
+
+
+def test_which_cases_a_file_covers_takes_no_memory_for_their_measures(tmp_path: Path) -> None:
+    """Records are read one after the other: a campaign of many cases has long ones."""
+    record = {"record_type": "case_metrics", "values": dict.fromkeys(map(str, range(500)), 0.5)}
+    write_jsonl(tmp_path / "V0.metrics.jsonl", ({**record, "case_id": f"case-{i:04}"} for i in range(2_000)))
+    tracemalloc.start()
+    try:
+        assert len(read_case_ids(tmp_path / "V0.metrics.jsonl")) == 2_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = (tmp_path / "V0.metrics.jsonl").stat().st_size
+    assert peak < size / 2, f"{peak:,} bytes for a file of {size:,}"

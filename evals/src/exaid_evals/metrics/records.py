@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.jsonl import read_jsonl, require_record, scan_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.ledger import require_as_written
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.config.campaign import Campaign
@@ -366,7 +366,8 @@ def failed_runs(campaign: Campaign, variants: Sequence[str]) -> dict[str, list[s
 
 def read_case_ids(path: Path) -> list[str]:
     """Return the cases that a variant's file covers, by id."""
-    return sorted(record["case_id"] for record in read_jsonl(path) if record.get("record_type") == "case_metrics")
+    records = (require_record(line, path) for line in scan_jsonl(path))  # one after the other: they are long, and many
+    return sorted(record["case_id"] for record in records if record.get("record_type") == "case_metrics")
 
 
 def _without_none(record: dict[str, Any]) -> dict[str, Any]:
