@@ -160,6 +160,16 @@ def test_wide_tables_stand_in_panels() -> None:
         assert width <= 345 or len(columns) == 1
 
 
+def test_runs_of_a_seed_with_and_without_a_fold_are_held_together() -> None:
+    """A table may leave some folds empty: what was planned is looked at all the same."""
+    cells = [(None, 0.1), (1, 0.1), (None, 0.2), (1, 0.2)]
+    runs = [
+        Run(f"r{at}", "csv", {"acc": 0.5 + at / 10}, seed=0, fold=fold, config={"lr": lr})
+        for at, (fold, lr) in enumerate(cells)
+    ]
+    assert not [line for line in consolidate(runs, by="seed").warnings if "drift" in line]
+
+
 def test_most_runs_say_what_ranks_them() -> None:
     """The parent of a search logs what none of its trials does, and does not rank them by that."""
     runs = [Run("parent", "mlflow", {"best_rmse": 0.1}, default_primary="best_rmse")]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,3 +158,24 @@ def test_the_working_folder_is_not_searched_for_a_name(tmp_path: Path, monkeypat
     assert [name for _, name, _ in runs_in(Path(), chosen(None))] == ["deep/run"]
     assert names_in(Path(), chosen(None)) == []
     assert [name for _, name, _ in names_in(tmp_path, chosen(None))] == ["deep/run"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold a run, and is not passed over, whoever looks below the folder that holds it."""
+    made(tmp_path, a__metrics_dot_csv=HISTORY.format(0.7), x__y__k__metrics_dot_csv=HISTORY.format(0.7))
+    forbidden = f"{tmp_path / 'x' / 'y' / 'k'}{os.sep}"
+
+    def guarded(ask: Any, *, lists: bool) -> Any:
+        def asked(path: Any = ".", *rest: Any, **more: Any) -> Any:
+            if isinstance(path, str | os.PathLike) and (str(path) + lists * os.sep).startswith(forbidden):
+                raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+            return ask(path, *rest, **more)
+
+        return asked
+
+    read(tmp_path)  # the formats are imported
+    for name in ("stat", "scandir"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name), lists=name == "scandir"))
+    assert tmp_path / "x" in places_below(tmp_path, list(formats(Settings())))
+    with pytest.raises(DataError, match=r"x/y/k.*check its permissions"):
+        read(tmp_path)

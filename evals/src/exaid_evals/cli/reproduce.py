@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.artifacts.atomic import write_bytes
-from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.redaction import printable
 from exaid_evals.cli.display import SOME_FAILED, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.campaign import Campaign
@@ -311,38 +309,23 @@ def _definitions(campaign: Campaign, request: VerifyRequest, variants: Sequence[
     it, and said: a later edit of its file cannot be noticed then.
 
     Raises:
-        ConfigError: a note names a module: a campaign of others must not choose which code runs.
+        ConfigError: a note names a module.
     """
-    from exaid_evals.verification.expected import noted_configuration
+    from exaid_evals.verification.expected import noted_variant
 
     folders = dict.fromkeys((request.derive(RunsRequest).variants_folder, request.configs / "variants"))
     places = {name: [folder / f"{name}.yaml" for folder in folders] for name in variants}
     if all(paths[0].is_file() for paths in places.values()):
         return {}
-    noted = noted_configuration(campaign).get("02", {})
     found = {}
     for name, paths in places.items():
         there = next((path for path in paths if path.is_file()), None)
         if there is not None:
             found[name] = there.read_bytes()
-        elif (note := noted.get(f"variants/{name}.yaml")) is not None:
-            if modules := _modules_named(note):
-                raise ConfigError(
-                    f"{name}: no {name}.yaml in {shown(paths[0].parent)}, and by the campaign's own note it is made by "
-                    f"{', '.join(modules)}, which a note cannot choose to run",
-                    where="--variants-dir",
-                    remedy="name the folder that holds its file",
-                )
-            found[name] = canonical_bytes(note)  # JSON is YAML
-            click.echo(f"{name}: no {name}.yaml in {shown(paths[0].parent)}; taken as its run logs were made")
+        elif (noted := noted_variant(campaign, name, lacking := shown(paths[0].parent))) is not None:
+            found[name] = noted
+            click.echo(f"{name}: no {name}.yaml in {lacking}; taken as its run logs were made")
     return found
-
-
-def _modules_named(note: Any) -> list[str]:
-    """Return the parts of a variant that are named as `module:attribute`, printable."""
-    parts = note.values() if isinstance(note, dict) else ()
-    kinds = [part.get("kind") for part in parts if isinstance(part, dict)]
-    return [printable(kind) for kind in kinds if isinstance(kind, str) and ":" in kind]
 
 
 def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given: Campaign | None) -> None:

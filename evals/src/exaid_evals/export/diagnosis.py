@@ -155,7 +155,7 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
 
 def _is_planned(groups: Sequence[Sequence[Run]]) -> bool:
     """Return whether each value of a setting was tried with the same seeds and folds, several of them."""
-    tried = [sorted((run.seed, run.fold) for run in members if run.seed is not None) for members in groups]
+    tried = [sorted(f"{run.seed} {run.fold}" for run in members if run.seed is not None) for members in groups]
     whole = all(len(one) == len(members) for one, members in zip(tried, groups, strict=True))
     return whole and len(tried[0]) > 1 and all(one == tried[0] for one in tried)
 

@@ -152,7 +152,7 @@ def places_below(place: Path, known: Iterable[Format]) -> list[Path]:
         for folder in folders_in(holder):
             if not folder.name.startswith((".", "_")):
                 n_folders += 1
-                (found if any(form.claims(folder) for form in known) else waiting).append(folder)
+                (found if _is_place(folder, known) else waiting).append(folder)
         if n_folders > _FOLDERS_AT_MOST:
             raise DataError(
                 f"is no run, and more than {_FOLDERS_AT_MOST} folders lie below it",
@@ -169,6 +169,14 @@ _NO_LOGS = (
     *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".wav", ".flac", ".mp3", ".mp4"),
     *(".npy", ".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".onnx", ".h5"),
 )
+
+
+def _is_place(folder: Path, known: Iterable[Format]) -> bool:
+    """Return whether a format claims a folder; one that cannot be read may be a run, and whoever reads it says so."""
+    try:
+        return any(form.claims(folder) for form in known)
+    except OSError:
+        return True
 
 
 def _may_be_a_log(name: str) -> bool:
@@ -221,15 +229,8 @@ def chosen(source: str | None) -> list[Format]:
 def runs_in(place: Path, asked: Sequence[Format], *, below: bool = True) -> list[tuple[Format, str, Source]]:
     """Return the histories in a place: format, name and source of each.
 
-    What a format knows by its own signs is not claimed again by one that knows any file of a kind.
-
-    Args:
-        place: file or folder.
-        asked: formats.
-        below: whether a folder that is of no format is searched.
-
-    Raises:
-        DataError: too many folders lie below it.
+    What a format knows by its own signs is not claimed again by one that knows any file of a kind. A folder that is of
+    no format is searched, unless `below` says otherwise; DataError says that it holds too many others.
     """
     found: list[tuple[Format, str, Source]] = []
     names: set[str] = set()

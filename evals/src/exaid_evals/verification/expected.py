@@ -19,10 +19,11 @@ from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes, canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line, read_jsonl, write_jsonl
+from exaid_evals.artifacts.redaction import printable
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import requirements
-from exaid_evals.errors import DataError
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import read_regular
 from exaid_evals.verification.compare import ABSENT, both_shown, hash_digits, same
 from exaid_evals.verification.sides import STAGES, FolderSide, Hashed, Part, Stage, flattened, has_parts, stage_of
@@ -74,6 +75,32 @@ def noted_configuration(campaign: Campaign) -> Configuration:
     if noted is None or not all(isinstance(files, dict) for files in noted.values()):
         return {}
     return noted
+
+
+def noted_variant(campaign: Campaign, name: str, lacking: str) -> bytes | None:
+    """Return a variant's file as `run-variants` noted it; None where it did not.
+
+    Args:
+        campaign: whose notes are read.
+        name: of the variant.
+        lacking: the folder in which its file was looked for, for messages.
+
+    Raises:
+        ConfigError: by the note, a module makes a part of it: a campaign of others must not choose which code runs.
+    """
+    note = noted_configuration(campaign).get("02", {}).get(f"variants/{name}.yaml")
+    if note is None:
+        return None
+    parts = note.values() if isinstance(note, dict) else ()
+    kinds = [part.get("kind") for part in parts if isinstance(part, dict)]
+    if modules := [printable(kind) for kind in kinds if isinstance(kind, str) and ":" in kind]:
+        raise ConfigError(
+            f"{name}: no {name}.yaml in {lacking}, and by the campaign's own note it is made by {', '.join(modules)}, "
+            "which a note cannot choose to run",
+            where="--variants-dir",
+            remedy="name the folder that holds its file",
+        )
+    return canonical_bytes(note)  # JSON is YAML
 
 
 def settings_that_differ(expected: Configuration, found: Configuration) -> list[Setting]:

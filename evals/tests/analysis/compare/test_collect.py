@@ -35,6 +35,20 @@ def test_names_files_folders_and_patterns_are_mixed(tmp_path: Path, monkeypatch:
     assert names(f"runs/lr0.01-none-s0,{tmp_path}/runs/lr0.01-none-s0") == ["lr0.01-none-s0"]
 
 
+def test_a_run_and_a_link_to_it_are_one(tmp_path: Path) -> None:
+    """`latest` beside the runs is none of its own; runs whose files lead to one store of contents are."""
+    write_run(tmp_path / "runs" / "one", VALUES, {})
+    write_run(tmp_path / "runs" / "two", {"val_accuracy": [0.3, 0.2]}, {})
+    (tmp_path / "runs" / "latest").symlink_to(tmp_path / "runs" / "two")
+    assert names(f"{tmp_path}/runs") == ["one", "two"]
+    [log] = (path for path in (tmp_path / "runs" / "two").iterdir() if path.stem != "config")
+    stored = log.rename(tmp_path / "store")
+    for name in ("two", "three"):
+        (tmp_path / "runs" / name).mkdir(exist_ok=True)
+        (tmp_path / "runs" / name / log.name).symlink_to(stored)
+    assert names(f"{tmp_path}/runs") == ["one", "three", "two"]
+
+
 def test_two_runs_of_one_name_keep_their_folders(tmp_path: Path) -> None:
     """Names of a comparison are unique, and say where a run lies where they would not be."""
     write_run(tmp_path / "a" / "run", VALUES, {"lr": 1})
@@ -123,7 +137,7 @@ def test_one_seed_twice_is_no_repetition() -> None:
 
 
 def test_equal_settings_without_a_seed_are_not_taken_for_repetitions() -> None:
-    """They may be one run that was logged twice: the user is reported, and can say otherwise."""
+    """They may be one run that was logged twice: the user is told so, and can say otherwise."""
     runs = [run(name, VALUES, {"lr": 1, "repeat": number}) for number, name in enumerate("ab")]
     assert len(group_runs([run(name, VALUES, {"lr": 1}) for name in "ab"]).groups) == 2
     assert any("no seed" in note for note in group_runs([run(name, VALUES, {"lr": 1}) for name in "ab"]).notes)

@@ -108,7 +108,7 @@ def test_times_are_kept_as_the_file_gives_them(tmp_path: Path) -> None:
 
 
 def test_dates_and_times_from_another_beginning_are_not_laid_on_one_clock(tmp_path: Path) -> None:
-    """None of them is used, and the reader is reported."""
+    """None of them is used, and the reader is told."""
     lines = [
         {"case_id": 1, "name": "a", "role": "user", "content": "Fever.", "t_ms": 40},
         {"case_id": 1, "name": "b", "role": "user", "content": "JIA?", "created_at": 17},

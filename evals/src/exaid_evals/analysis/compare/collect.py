@@ -163,8 +163,8 @@ def collect(
     """Read the runs of a list.
 
     A part of the list is, in this order: an existing file or folder (every run in it), a pattern of files and folders,
-    a pattern of run names in the places, a run name. A run that is listed twice is read once. One that is damaged is
-    reported while the others go on.
+    a pattern of run names in the places, a run name. A run that is listed twice, or by a link to its
+    folder, is read once. One that is damaged is reported while the others go on.
 
     Args:
         listed: parts, or text with commas between them; a path that holds a comma may stand alone.
@@ -185,6 +185,7 @@ def collect(
         raise ConfigError("names no run", where="--runs", remedy="write names, files or patterns with commas between")
     read: dict[tuple[str, str], History] = {}
     unreadable: dict[str, None] = {}
+    placed: set[tuple[str, ...]] = set()
     for part in parts:
         meant = list(_meant(part, places, known))
         if not meant:
@@ -196,10 +197,12 @@ def collect(
                 if all_needed:
                     raise
                 unreadable.setdefault(_readable(str(error)))
-        for place, name, form, found in meant:
+        for place, name, form, found in sorted(meant, key=lambda one: one[3].folder.is_symlink()):
             key = str(place.resolve()), name
-            if key in read:
+            lies = form.name, os.path.realpath(found.folder), found.path.name * found.path.is_file(), found.part
+            if key in read or lies in placed:
                 continue
+            placed.add(lies)
             try:
                 history = form.history(found, name)
             except DataError as error:
