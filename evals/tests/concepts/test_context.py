@@ -26,6 +26,11 @@ from exaid_evals.concepts import Extractor
         ("The mother, who reported fever, was here.", ["fever"]),
         ("The parents reported fever and vomiting.", ["fever", "vomiting"]),
         ("Seizures worried the family.", ["Seizures"]),
+        ("Brought in by his mother with fever and cough.", ["fever", "cough"]),
+        ("The patient's mother has noticed a rash and has concerns about seizures.", ["rash", "seizures"]),
+        ("Mother: he has had fever for two days.", ["fever"]),
+        ("Family: worried about seizures in the patient.", ["seizures"]),
+        ("Wife - reports fever. History from mother - cough.", ["fever", "cough"]),
         # Against the facts.
         ("Had there been fever, we would have seen it.", []),
         ("Were there a rash, I would agree.", []),

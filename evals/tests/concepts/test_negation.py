@@ -95,6 +95,10 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
         ("Fever, cough and rash were absent.", []),
         ("He had fever, and cough was absent.", ["fever"]),
         ("He had fever and the cough was absent.", ["fever"]),
+        # A denial that answers does not reach on.
+        ("Cough no, fever yes", ["Cough", "fever"]),
+        ("Well, no, fever began on Monday.", ["fever"]),
+        ("There was no, or hardly any, fever.", []),
         # Pseudo-negation denies nothing.
         ("No change in fever.", ["fever"]),
         ("Not only fever but also cough.", ["fever", "cough"]),

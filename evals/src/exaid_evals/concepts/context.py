@@ -41,6 +41,23 @@ _ABOUT_OTHERS = (
     ("fhx", "of"),
 )
 _ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
+_OBSERVING = frozenset(
+    """
+    noticed noted reported observed seen said told described brought called given tried felt found asked heard
+    concern concerns concerned worried worries
+    """.split()  # noqa: SIM905
+)
+"""What a relative does rather than has: *his mother has noticed a rash*."""
+_ASIDE = frozenset("been also not never no any some just recently".split())  # noqa: SIM905
+_COMING = frozenset("by accompanied came comes come here presents presented attended attends".split())  # noqa: SIM905
+"""How a patient came with a relative: *brought by his mother with fever*."""
+_SPEAKING = _OBSERVING | frozenset(
+    """
+    he she his her hers him patient patient's pt child baby i i'm my me we our you your they them " “ reports says
+    states notes notices denies describes thinks discussed informed updated aware agrees
+    """.split()  # noqa: SIM905
+)
+"""Signs that a relative speaks, or is spoken with, of the patient: *Mother: he has had fever*."""
 _IF_AGAINST_FACTS = frozenset(["had", "were"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
 _APPOSED = ((",", "a"), (",", "an"), (",", "the"), (",", "aged"), (",", "who"))
@@ -69,6 +86,8 @@ _WHAT_MAY_COME = frozenset(
     "develop develops developing experience experiences notice notices spike spikes".split()  # noqa: SIM905
 )
 _DEFINITE = (["the"], ["this"], ["these"], ["your"], ["her"], ["his"], ["my"], ["their"])
+_APPOINTMENTS = frozenset("follow followup check recheck evaluation review management results surgery visit".split())  # noqa: SIM905
+"""What one returns for, and has: *return to clinic for diabetes follow-up*."""
 _TO_RETURN, _TO_VERB, _MOST_SUPPOSED = 8, 4, 12  # words
 _ASSERTING = frozenset(["(", "so", "take", "takes", "was", "were", "is", "are", "has", "had", ";", *_RETURNING])
 
@@ -129,7 +148,8 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
             if negation.denies_list(before):
                 denied.update(range(first, last))
             if before and before[-1] in RELATIVES:  # "sister: diabetes"
-                others.update(range(first, last))
+                speaks = not _SPEAKING.isdisjoint([known[number] for number in ids[begin:end]])
+                others.update(() if speaks else range(first, last))
         first = last
     return frozenset(denied), frozenset(others)
 
@@ -172,14 +192,18 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
             continue
         if words[position + 1 : position + 2] == ["s"] and position + 2 in inside:  # "her sister's asthma"
             yield position + 2, next((at for at in range(position + 2, len(words)) if at not in inside), len(words))
+        before = list(words[max(0, position - _MOST_BETWEEN) : position])
         if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
-            yield position + 2, end(position + 2)
+            first, close = position + 2, end(position + 2)
+            speaks = not _SPEAKING.isdisjoint(words[first : min(close, first + _MOST_BEHIND)])
+            if before[-1:] not in (["from"], ["per"]) and not speaks:
+                yield first, close
         behind = _behind_having(words, position + 1)
-        if behind is not None:
+        came = behind is not None and words[behind - 1] == "with" and not _COMING.isdisjoint(before)
+        if behind is not None and not came:
             # "Healthy parents with a …" may go on with the patient.
             close = behind + _MOST_BETWEEN if words[behind - 1] == "with" else len(words)
             yield behind, min(end(behind), close)
-        before = list(words[max(0, position - _MOST_BETWEEN) : position])
         if "in" in before or "among" in before:
             yield _start(words, position - 1), position
         if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
@@ -196,10 +220,14 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
     """
     found: set[int] = set()
     firsts = [first for first, _ in spans]
+    drug_ends: dict[int, list[int]] = {}
+    for index, (_, end) in enumerate(spans):
+        if drugs[index]:
+            drug_ends.setdefault(end, []).append(index)
     for position, word in enumerate(words):
         allergic = word in _ALLERGIC
         if allergic:  # "penicillin allergy", "allergic to penicillin"
-            found.update(index for index, (_, end) in enumerate(spans) if end == position and drugs[index])
+            found.update(drug_ends.get(position, ()))
             behind = position + 2 if words[position + 1 : position + 2] == ["to"] else None
         else:
             behind = _supposed_behind(words, position)
@@ -224,7 +252,9 @@ def _supposed_behind(words: Sequence[str], position: int) -> int | None:
         may_come = not _WHAT_MAY_COME.isdisjoint(words[position + 1 : position + 1 + _TO_VERB])
         definite = words[position + 1 : position + 2] in _DEFINITE  # "call if the pain goes on"
         return position + 1 if may_come or (returning and not definite) else None
-    return position + 1 if returning and words[0] in (*_RETURNING, "please") else None
+    returning = returning and words[0] in (*_RETURNING, "please")
+    planned = not _APPOINTMENTS.isdisjoint(words[position + 1 : position + 1 + _TO_RETURN])
+    return position + 1 if returning and not planned else None
 
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:
@@ -234,7 +264,8 @@ def _behind_having(words: Sequence[str], start: int) -> int | None:
     position = start
     while position < len(words) and position - start < _MOST_BETWEEN:
         if words[position] in _HAVING:
-            return position + 1
+            done = next((word for word in words[position + 1 : position + 4] if word not in _ASIDE), None)
+            return None if done in _OBSERVING else position + 1
         if words[position] not in _BETWEEN and words[position] not in RELATIVES | {"and", "or"}:
             return None
         position += 1

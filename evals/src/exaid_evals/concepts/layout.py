@@ -11,22 +11,23 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.context import DRUGS, RELATIVES
 
 _NO = (
-    r"no|none|neg(?:ative)?|-ve|absent|den(?:ies|ied)|nil|false|n(?!/)|0(?:/10)?(?![.,]?\d)|nkd?a"
-    r"|no known (?:drug |food |medication )*allerg(?:y|ies)"
+    r"no|none(?: (?:reported|noted|seen|known|detected))?|neg(?:ative)?|-ve|absent|den(?:ies|ied)|nil|false|n(?!/)"
+    r"|0(?:/10)?(?![.,]?\d)|nkd?a|no known (?:drug |food |medication )*allerg(?:y|ies)"
+    r"|not (?:present|seen|found|detected)|ruled out|excluded"
 )
 # These begin with a class of marks, by which a search skips most of a text.
 _ANSWER = re.compile(
-    r"[:=?|\t–-](?:"
-    rf"(?:(?<![–-])|(?<=[ ][–-])(?=[ ]))[ \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true)"
+    r"[:=?|\t—–-](?:"
+    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[ \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true)"
     r"(?=[ \t]*(?:$|[.,;|)\n\t]|[ ]{2}|[ ]/|[A-Z][\w ]{1,24}[:=?]))"
     r"|(?<=[:|\t])[ \t]{0,9}(?:(?P<dash>[-–−])|\+)[ \t]*(?=[,;|\t\n]|$)"
-    r"|(?<=\?)[ ]{0,9}\n?[ ]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no|nope|nah)(?=[ ]*(?:$|[.,;!\n])))",
+    r"|(?<=\?)[ ]{0,9}\n?[ \t]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no|nope|nah)(?=[ ]*(?:$|[.,;!\n])))",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUESTION_ENDS = re.compile(r"[.;:=?|\n\t]|[ ]{2}|(?i:\b(?:no|none|yes),)")
@@ -42,6 +43,7 @@ _ITEM_SIGN = re.compile(
     re.M,
 )
 _ITEMS_END = re.compile(r"[.;\n]")
+_DENIES = re.compile(r"[ ]?(?:no|not|denies|without|negative)\b", re.I)
 _BOX = re.compile(r"(?P<empty>\[ ?\]|[☐□])|\[[xX✓✔]\]|[☑☒■]")
 _MARKS = "[☐□☑☒■+"
 _HEADING = re.compile(
@@ -78,12 +80,28 @@ _OTHER_SECTION = re.compile(
     r"|(?:social|medical|surgical) (?:history|hx)",
     re.I,
 )
-_PATIENT = re.compile(r"(?:(?:the |this |our )?(?:patient|pt)\b(?!['’])|on (?:exam|arrival|admission)|we\b)", re.I)
-_PATIENT_AGAIN = re.compile(rf"(?<=[.;])\s+{_PATIENT.pattern}", re.I)
+_PATIENT = re.compile(
+    r"(?:(?:the |this |our )?(?:patient|pt)\b(?!['’])|on (?:exam|arrival|admission)|we\b|(?:now )?present(?:s|ed|ing)\b"
+    r"|(?:now|currently|today)\b|exam(?:ination)? |you (?:have|had|were|came|are being)\b)",
+    re.I,
+)
+_PATIENT_AGAIN = re.compile(rf"(?<=[.;])\s+{_PATIENT.pattern}|\n[ \t]*you (?:have|had|were|came)\b", re.I)
+_GIVEN = re.compile(
+    r"[.;,\n][^.;,\n]*?\b(?:takes?|taking|prescribed|started|starts?|given|continued?|received|daily|[bt]id"
+    r"|\d+ ?(?:mg|mcg|ml|units?))\b",
+    re.I,
+)
+_HAS = re.compile(r"(?<=[.;])\s+ha[sd]\b", re.I)
 _PRONOUN = re.compile(r"(?<=[.;])\s+s?he\b", re.I)
 _RELATIVE = re.compile(rf"\b(?:{'|'.join(sorted(RELATIVES))})\b", re.I)
 _BLANK = re.compile(r"\s*")
-_NEXT_LINE = re.compile(r"\n[ \t]*(\n|(?=[A-Z]))")
+_NEXT_LINE = re.compile(r"\n[ \t]*(?:(?P<blank>\n)|(?:\d{1,2}[.)][ ]+|[*•-][ ]+)?(?=[A-Z]))")
+_NOTHING_MORE = re.compile(
+    r"(?:none|nil|nka|nkda|no known|unremarkable|negative|unknown|non-?[ ]?contributory|not contributory|reviewed"
+    r"|up[ -]to[ -]date|utd|current|complete)\b[^.;\n]*[.;](?=\s)",
+    re.I,
+)
+"""After one of these, what else stands in the line of a heading is not about it: *Allergies: none. Takes aspirin.*"""
 
 _Part = tuple[int, int, bool]
 """Begin and end of a part of a text, and whether it is denied or affirmed."""
@@ -198,31 +216,37 @@ class _Note:
             if boxes := [*_BOX.finditer(self._text, begin, end)]:
                 leads = not self.within(begin, boxes[0].start())
                 edges = [*[box.end() for box in boxes], end] if leads else [begin, *[box.start() for box in boxes]]
-                yield from ((*edge, bool(box["empty"])) for edge, box in zip(pairwise(edges), boxes, strict=True))
+                for edge, box in zip(pairwise(edges), boxes, strict=True):
+                    denies = leads and _DENIES.match(self._text, *edge)  # "[x] No fever"
+                    yield *edge, bool(box["empty"] or denies)
 
     def sections(self) -> Iterator[tuple[int, int, str]]:
         """Yield sections that are not about what the patient has or is given, with their kind."""
         text = self._text
         headings = [*_HEADING.finditer(text)] if _begins_section(text) else []
-        named = [
-            (one, next((kind for title, kind in _SECTIONS if title.fullmatch(one["title"])), None)) for one in headings
-        ]
-        for place, (found, kind) in enumerate(named):
+        kinds = [next((kind for title, kind in _SECTIONS if title.fullmatch(one["title"])), None) for one in headings]
+        ends, end = list[int](), len(text)
+        for one, kind in zip(reversed(headings), reversed(kinds), strict=True):
+            ends.append(end)
+            end = one.start() if kind or self._opens(one) else end
+        for found, kind, end in zip(headings, kinds, reversed(ends), strict=True):
             if kind is None:
                 continue
             begin = _BLANK.match(text, found.end()).end()  # type: ignore[union-attr]
             inline = "\n" not in text[found.end() : begin]
-            later = (one.start() for one, kind in islice(named, place + 1, None) if kind or self._opens(one))
-            end = next(later, len(text))
+            if nothing := inline and _NOTHING_MORE.match(text, begin, end):
+                end = nothing.end()
             for line in _NEXT_LINE.finditer(text, begin, end):
-                if line[1] or (inline and not _RELATIVE.match(text, line.end())):
+                if line["blank"] or (inline and not _RELATIVE.match(text, line.end())):
                     end = line.start()
                     break
             again = _PATIENT.match(text, begin, end) or _PATIENT_AGAIN.search(text, begin, end)
             he = _PRONOUN.search(text, begin, end)
             if he and _RELATIVE.search(text, begin, he.start()):
                 he = None
-            yield begin, min([end, *[one.start() for one in (again, he) if one]]), kind
+            has = _HAS.search(text, begin, end) if kind != "family" else None
+            given = _GIVEN.search(text, begin, end) if kind == "allergies" else None
+            yield begin, min([end, *[one.start() for one in (again, he, has, given) if one]]), kind
 
     def _opens(self, heading: re.Match[str]) -> bool:
         """Whether a heading opens another section: it is neither a relative's name nor a finding's in a list."""

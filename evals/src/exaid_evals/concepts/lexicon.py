@@ -19,7 +19,14 @@ from exaid_evals.concepts.context import not_affirmed
 from exaid_evals.concepts.layout import has_layout, with_layout
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, letters, resolve, singular
-from exaid_evals.concepts.tokens import Divided, Tokenizer, divide, has_address, may_be_contracted
+from exaid_evals.concepts.tokens import (
+    Divided,
+    Tokenizer,
+    divide,
+    has_address,
+    may_be_contracted,
+    with_plain_spaces,
+)
 
 _KNOWN, _LONGEST_KNOWN = 16_384, 1024
 """How many parts of texts are remembered, and of how many code points at most."""
@@ -92,7 +99,7 @@ class LexiconExtractor:
     def read_ahead(self, texts: Sequence[str]) -> None:
         """Read texts whose sentences will be asked about in other company: many at once take half the time."""
         for some in _batches(texts):
-            self._parts([_keys(divide(text)) for text in some])
+            self._parts([_keys(divide(with_plain_spaces(text))) for text in some])
 
     def name_of(self, concept_id: str) -> str:
         """Preferred name of a concept; its id where it has none."""
@@ -117,6 +124,7 @@ class LexiconExtractor:
         return [read[text] for text in texts]
 
     def _newly_said(self, texts: Sequence[str]) -> list[_Said]:
+        texts = list(map(with_plain_spaces, texts))
         divided = [divide(text) for text in texts]
         keys = list(map(_keys, divided))
         read = self._parts(keys)

@@ -204,8 +204,9 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
 
 
 def _answers(words: Sequence[str], position: int, last: int) -> bool:
-    """Whether a denial answers what stands before its sentence: *No, cough: yes*."""
-    return position == 0 and words[position] in ("no", "none") and tuple(words[last : last + 1]) == (",",)
+    """Whether a denial answers what stands before it: *No, cough: yes*, *rash no, cough yes*."""
+    following = tuple(words[last : last + 2])
+    return words[position] in ("no", "none") and following[:1] == (",",) and following[1:] not in (("or",), ("nor",))
 
 
 def _is_free(words: Sequence[str], place: int) -> bool:

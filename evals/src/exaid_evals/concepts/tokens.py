@@ -39,6 +39,7 @@ PART_END = "\0"
 """The token behind each part."""
 # Stands for a hyphen within a word. A text that has one of these two characters is read as if it had DEL in its place.
 _HYPHEN = "\x01"
+_SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _CONTROLS = str.maketrans({PART_END: "\x7f", _HYPHEN: "\x7f"})
 _MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}-–—", BREAK) | dict.fromkeys(".;:!?…•|\n\0", STOP)
 # A dash counts where it stands alone: *ataxia - tremor*, *rash (-)*.
@@ -247,6 +248,12 @@ def _joint(hyphen: re.Match[str]) -> str:
     lettered = after[0].isdigit() and _LETTER.search(before)
     prefixed = len(after) == 4 and after.isalpha() and _PREFIX.search(before)
     return _HYPHEN if lettered or prefixed else "-"
+
+
+def with_plain_spaces(text: str) -> str:
+    """Return a text of the same length in which lines end in a line feed alone and a space is a space."""
+    text = text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
+    return text if text.isascii() else _SPACES.sub(" ", text)
 
 
 def divide(text: str) -> Divided:

@@ -76,12 +76,12 @@ class GuardedExtractor:
         raise AssertionError  # the block above returns or raises
 
     def concept_sets(self, texts: Sequence[str]) -> list[frozenset[str]]:
-        """Return the ids that each text affirms; an extractor of the lexicon's kind need not say where.
+        """Return the ids that each text affirms; the lexicon need not say where.
 
         Raises:
             CaseFailedError: as `mentions` does.
         """
-        if not isinstance(self._inner, LexiconExtractor):
+        if not isinstance(self._inner, LexiconExtractor) or type(self._inner).mentions is not LexiconExtractor.mentions:
             return list(map(concept_ids, self.mentions(texts)))
         with part(None, "extractor", self._kind, self._case_id):
             return self._inner.concept_sets(texts)
