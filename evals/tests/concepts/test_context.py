@@ -31,6 +31,7 @@ from exaid_evals.concepts import Extractor
         ("Mother: he has had fever for two days.", ["fever"]),
         ("Family: worried about seizures in the patient.", ["seizures"]),
         ("Wife - reports fever. History from mother - cough.", ["fever", "cough"]),
+        ("Sister: she has asthma. Brother - his stroke was mild.", []),
         # Against the facts.
         ("Had there been fever, we would have seen it.", []),
         ("Were there a rash, I would agree.", []),

@@ -44,9 +44,12 @@ def surfaces(lexicon: Extractor, text: str) -> list[str]:
         ("Doctor: Any fever?\nPatient: No.\nDoctor: Any cough?\nPatient: Yes.", ["cough"]),
         ("Fever: none reported. Measles: ruled out. Jaundice: not present; gout: excluded.", []),
         ("Fever — no", []),
+        ("- **Fever:** no\n- *Rash*: no\n- **Cough:** yes", ["Cough"]),
+        ('{"fever": false, "rash": "no", "cough": true}', ["cough"]),
         # Not answers: they go on, or count something.
         ("Edema: no better with diuretics.", ["Edema"]),
-        ("Fever: 0.5 degrees less. Fever: n/a", ["Fever", "Fever"]),
+        ("Fever: 0.5 degrees less. Fever: n/a. Fever: n.a.", ["Fever", "Fever", "Fever"]),
+        ("Room no: 5, fever", ["fever"]),
         ("Rash: no itching", ["Rash"]),
         # Tables.
         ("| Finding | Present |\n|---|---|\n| Fever | no |\n| Cough | yes |\n| Rash | - |", ["Cough"]),
@@ -64,6 +67,7 @@ def surfaces(lexicon: Extractor, text: str) -> list[str]:
         ("☐ Fever\n☑ Cough\n☒ Rash", ["Cough", "Rash"]),
         ("Fever [ ] Cough [x]", ["Cough"]),
         ("[x] No fever [x] Denies vomiting [x] Cough", ["Cough"]),
+        ("[v] fever [ ] cough", ["fever"]),
         ("☑ No seizures\n☑ Rash", ["Rash"]),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from exaid_evals.clients.base import Usage
 from exaid_evals.concepts.base import Mention
+from exaid_evals.concepts.lexicon import LexiconExtractor
 from exaid_evals.errors import CaseFailedError
 from exaid_evals.middleware.gates import Chunk, Piece
 from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, Update, render
@@ -26,6 +27,21 @@ UPDATE = Update(CONTENT, render(CONTENT, SEMANTIC_FIELDS), render(CONTENT, FIELD
 def changed(what: Any, **fields: Any) -> Any:
     """Return a copy of a dataclass with other fields."""
     return replace(what, **fields)
+
+
+def test_concepts_are_those_that_an_extractor_mentions() -> None:
+    """One that is made from the lexicon and leaves something out leaves it out of the sets too."""
+
+    class Careful(LexiconExtractor):
+        id = "careful"
+
+        def __init__(self) -> None:
+            """Hold no vocabulary."""
+
+        def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+            return [(Mention("HP:0001945", 0, 5),) for _ in texts]
+
+    assert GuardedExtractor(Careful(), "careful").concept_sets(["Fever."]) == [frozenset({"HP:0001945"})]
 
 
 @pytest.mark.parametrize(

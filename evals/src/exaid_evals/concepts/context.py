@@ -51,13 +51,16 @@ _OBSERVING = frozenset(
 _ASIDE = frozenset("been also not never no any some just recently".split())  # noqa: SIM905
 _COMING = frozenset("by accompanied came comes come here presents presented attended attends".split())  # noqa: SIM905
 """How a patient came with a relative: *brought by his mother with fever*."""
+_INFORMANTS = frozenset(
+    "mother father parent parents family husband wife spouse mom mum mommy mummy dad daddy grandma grandpa".split()  # noqa: SIM905
+)
 _SPEAKING = _OBSERVING | frozenset(
     """
     he she his her hers him patient patient's pt child baby i i'm my me we our you your they them " “ reports says
     states notes notices denies describes thinks discussed informed updated aware agrees
     """.split()  # noqa: SIM905
 )
-"""Signs that a relative speaks, or is spoken with, of the patient: *Mother: he has had fever*."""
+"""Signs that one of these speaks, or is spoken with, of the patient: *Mother: he has had fever*."""
 _IF_AGAINST_FACTS = frozenset(["had", "were"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
 _APPOSED = ((",", "a"), (",", "an"), (",", "the"), (",", "aged"), (",", "who"))
@@ -86,7 +89,11 @@ _WHAT_MAY_COME = frozenset(
     "develop develops developing experience experiences notice notices spike spikes".split()  # noqa: SIM905
 )
 _DEFINITE = (["the"], ["this"], ["these"], ["your"], ["her"], ["his"], ["my"], ["their"])
-_APPOINTMENTS = frozenset("follow followup check recheck evaluation review management results surgery visit".split())  # noqa: SIM905
+_APPOINTMENTS = frozenset(
+    """
+    follow followup check recheck evaluation review management results surgery visit refill refills
+    """.split()  # noqa: SIM905
+)
 """What one returns for, and has: *return to clinic for diabetes follow-up*."""
 _TO_RETURN, _TO_VERB, _MOST_SUPPOSED = 8, 4, 12  # words
 _ASSERTING = frozenset(["(", "so", "take", "takes", "was", "were", "is", "are", "has", "had", ";", *_RETURNING])
@@ -145,10 +152,10 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
                 )
         if begin and known[ids[begin - 1]] == ":":
             before = [known[number] for number in ids[max(0, begin - _HEADING) : begin - 1]]
-            if negation.denies_list(before):
+            if negation.denies_list(before) and not known[ids[begin]].isdigit():  # "room no: 5"
                 denied.update(range(first, last))
             if before and before[-1] in RELATIVES:  # "sister: diabetes"
-                speaks = not _SPEAKING.isdisjoint([known[number] for number in ids[begin:end]])
+                speaks = _speaks(before[-1], [known[number] for number in ids[begin:end]])
                 others.update(() if speaks else range(first, last))
         first = last
     return frozenset(denied), frozenset(others)
@@ -195,7 +202,7 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
         before = list(words[max(0, position - _MOST_BETWEEN) : position])
         if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
             first, close = position + 2, end(position + 2)
-            speaks = not _SPEAKING.isdisjoint(words[first : min(close, first + _MOST_BEHIND)])
+            speaks = _speaks(word, words[first : min(close, first + _MOST_BEHIND)])
             if before[-1:] not in (["from"], ["per"]) and not speaks:
                 yield first, close
         behind = _behind_having(words, position + 1)
@@ -208,6 +215,10 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
             yield _start(words, position - 1), position
         if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
             yield position + 2, end(position + 2)
+
+
+def _speaks(relative: str, behind: Sequence[str]) -> bool:
+    return relative in _INFORMANTS and not _SPEAKING.isdisjoint(behind)
 
 
 def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequence[bool]) -> set[int]:

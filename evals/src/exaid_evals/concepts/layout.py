@@ -17,15 +17,15 @@ from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.context import DRUGS, RELATIVES
 
 _NO = (
-    r"no|none(?: (?:reported|noted|seen|known|detected))?|neg(?:ative)?|-ve|absent|den(?:ies|ied)|nil|false|n(?!/)"
+    r"no|none(?: (?:reported|noted|seen|known|detected))?|neg(?:ative)?|-ve|absent|den(?:ies|ied)|nil|false|n(?!/|\.\w)"
     r"|0(?:/10)?(?![.,]?\d)|nkd?a|no known (?:drug |food |medication )*allerg(?:y|ies)"
     r"|not (?:present|seen|found|detected)|ruled out|excluded"
 )
 # These begin with a class of marks, by which a search skips most of a text.
 _ANSWER = re.compile(
     r"[:=?|\t—–-](?:"
-    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[ \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true)"
-    r"(?=[ \t]*(?:$|[.,;|)\n\t]|[ ]{2}|[ ]/|[A-Z][\w ]{1,24}[:=?]))"
+    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[*_\" \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true)"
+    r"(?=[*_\" \t]*(?:$|[.,;|)}\n\t]|[ ]{2}|[ ]/|[A-Z][\w ]{1,24}[:=?]))"
     r"|(?<=[:|\t])[ \t]{0,9}(?:(?P<dash>[-–−])|\+)[ \t]*(?=[,;|\t\n]|$)"
     r"|(?<=\?)[ ]{0,9}\n?[ \t]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no|nope|nah)(?=[ ]*(?:$|[.,;!\n])))",
     re.IGNORECASE | re.MULTILINE,
@@ -44,7 +44,7 @@ _ITEM_SIGN = re.compile(
 )
 _ITEMS_END = re.compile(r"[.;\n]")
 _DENIES = re.compile(r"[ ]?(?:no|not|denies|without|negative)\b", re.I)
-_BOX = re.compile(r"(?P<empty>\[ ?\]|[☐□])|\[[xX✓✔]\]|[☑☒■]")
+_BOX = re.compile(r"(?P<empty>\[ ?\]|[☐□])|\[[xXvVyY*✓✔]\]|[☑☒■]")
 _MARKS = "[☐□☑☒■+"
 _HEADING = re.compile(
     r"(?:^[ \t>#*_•-]*|(?<=[.:;|])[ \t]+)(?P<title>[A-Za-z][A-Za-z/&' -]{0,48}?)[ *_]*(?P<colon>:|[ ][-–][ ]|$)", re.M
@@ -262,7 +262,7 @@ class _Note:
             yield begin, end
 
     def _before(self, place: int) -> int:
-        while place and self._text[place - 1] == " ":
+        while place and self._text[place - 1] in ' *_"':
             place -= 1
         return place
 
