@@ -156,11 +156,15 @@ def test_line_ends_and_spaces_of_other_programs_say_the_same(
     ],
 )
 def test_time_grows_with_the_text(lexicon: AnnotatingExtractor, piece: str) -> None:
-    """No mark that notes are laid out with makes a long text slow, on one line or many: six times takes no twelve."""
+    """No mark that notes are laid out with makes a long text slow, on one line or many: six times takes no fifteen."""
 
     def seconds(times: int) -> float:
-        began = time.process_time()
-        lexicon.annotate([f"Fever {times}. " + piece * times])
-        return time.process_time() - began
+        """Return the less of two, since another process may be in the way."""
+        found = []
+        for number in (1, 2):
+            began = time.process_time()
+            lexicon.annotate([f"Fever {number} {times}. " + piece * times])
+            found.append(time.process_time() - began)
+        return min(found)
 
-    assert seconds(24_000) < 12 * max(seconds(4000), 0.06)
+    assert seconds(20_000) < 15 * max(seconds(3333), 0.05)
