@@ -114,8 +114,8 @@ def run(request: VerifyRequest) -> int:
     there is none, the default stub campaign is made and compared with evals/expected.
 
     A difference is named by file, record and field with both values, and settings that changed are named first.
-    Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it. So does a
-    page of `view` that was changed since it was written.
+    Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it, or a page
+    of `view` was changed since it was written.
     """
     status = _verify(request)
     if not request.write_expected:

@@ -148,7 +148,7 @@ class MetricsRequest(ExtractorRequest, StageRequest):
 class ExportRequest(ClusterRequest, DryRunRequest, CampaignRequest):
     """Stage 04."""
 
-    runs: tuple[Path, ...] = option("Finished run, a folder or file; repeatable.", "--run", default=())
+    runs: tuple[Path, ...] = option("Finished run, its folder, or one above several; repeatable.", "--run", default=())
     pattern: str | None = option("Finished runs, folders or files, as a quoted pattern.", "--runs", metavar="GLOB")
     out: Path | None = option(
         "Folder to write.  [default: RUN/export for one --run, its main table in RUN itself; else DATA/exports]",
