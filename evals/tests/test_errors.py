@@ -22,6 +22,7 @@ def test_a_message_says_where_what_and_what_to_do() -> None:
         ("ConfigError", 2),
         ("MissingDependencyError", 2),
         ("DataError", 1),
+        ("UnknownFormatError", 1),
         ("SchemaVersionError", 1),
         ("FrozenError", 1),
         ("CaseFailedError", 3),

@@ -61,7 +61,7 @@ def _each(change: Callable[[Update], Update]) -> Observation:
 
 def _other_statements(one: Update) -> Update:
     ids = {"A": "D", "B": "B", "C": "A", "D": "Y", "X": "C"}
-    mentions = tuple(replace(mention, concept_id=ids[mention.concept_id]) for mention in one.mentions)
+    mentions = tuple(mention._replace(concept_id=ids[mention.concept_id]) for mention in one.mentions)
     kept = mentions[: 1 + one.t_ms // 200]
     concepts = frozenset(mention.concept_id for mention in kept)
     return replace(one, mentions=kept, concepts=concepts, text="rash and fever " + "and pain " * (one.t_ms == 100))

@@ -23,7 +23,7 @@ _WHERE = {
     "detect_statistical_anomalies": "anomalies.change_point",
     "generate_comprehensive_report": "analysis.report.write",
     "log_batch_metrics": "analysis.batches.log",
-    "profile_validation_batches": "analysis.batches.loader",
+    "profile_validation_batches": "analysis.batches.log",
 }
 __all__ = list(_WHERE)
 

@@ -184,7 +184,7 @@ class Matcher:
         if apart:
             closed = {found.places[-1] for found in whole if not found.flags & (JOINED | STRICT)}
             opening = {found.places[0] for found in whole if len(found.places) > 1}
-            # "Chest pain and shortness of breath" shares no words.
+            # "Chest pain and short limbs" shares no word: the second begins a phrase of its own.
             apart = [one for one in apart if one[0].places[-1] not in opening or tokens.kinds[one[1][-1]] != JOIN]
             whole += [found for found, gap in apart if self._shares(tokens, found.places, gap, closed)]
         denying = [found for found in whole if tokens.words[found.places[0]] == "absence"]

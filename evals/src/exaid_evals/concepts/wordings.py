@@ -173,6 +173,7 @@ diabetes mellitus: ?DM
 diabetic ketoacidosis: DKA
 diarrhea: /D
 disseminated intravascular coagulation: ?DIC
+dyspnea: SOB
 end stage renal disease: ESRD; ESKD
 exertional dyspnea: DOE; dyspnea on exertion
 gastroesophageal reflux disease: GERD; GORD
@@ -213,7 +214,6 @@ renal cell carcinoma: ?RCC
 respiratory syncytial virus infection: ?RSV
 rheumatoid arthritis: ?RA
 right bundle branch block: RBBB
-shortness of breath: SOB
 small for gestational age: SGA
 stroke: ?CVA
 subarachnoid hemorrhage: ?SAH
