@@ -209,6 +209,8 @@ def main(verb: str | None = None) -> NoReturn:
         verb: the verb that an entry script of its own stands for; None takes it from the arguments.
     """
     gc.set_threshold(*SEARCH_FOR_CYCLES)
+    # NumPy's threads gain nothing here, and would keep workers from beginning as copies of this process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = sys.argv[1:] if verb is None else [verb, *sys.argv[1:]]
     sys.exit(run(arguments))
 
