@@ -19,7 +19,7 @@ from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 
 SOURCE = Path(exaid_evals.__file__).parent
-CONTRIBUTING = SOURCE.parents[2] / "CONTRIBUTING.md"
+CONTRIBUTING = Path(__file__).resolve().parents[3] / "CONTRIBUTING.md"
 
 
 def _declared() -> Iterator[tuple[str, str]]:

@@ -39,7 +39,8 @@ def test_alpha_of_decimals_takes_time_in_proportion(level: Level) -> None:
         for _ in range(20):
             alpha(np.arange(n))
 
-    assert growth(rated, 2_000, times=8) < 40  # a table of all pairs takes 64 times as long
+    # A table of all pairs takes 16 times as long. Below this size NumPy 2.5 is quicker out of proportion.
+    assert growth(rated, 8_000, times=4) < 10
 
 
 def test_alpha_keeps_its_digits() -> None:
