@@ -149,8 +149,8 @@ def test_the_budget_greys_out_what_would_not_be_read(open_page: Open, campaign: 
     page = opened(open_page, report, f"#/case/{case_ids(campaign)[0]}?a=V0&b=V3&budget=40")
     in_all, grey = (page.run(_CHARS, f".side-a .words {one}") for one in ("p > span", ".unread"))
     # Words that say a mark's kind to a screen reader are no text of the update.
-    reported, grey = (page.run(_CHARS, f".side-a .words {one}.hidden") for one in ("", ".unread "))
-    assert (in_all - reported) - (grey - grey) == 160
+    hidden, hidden_grey = (page.run(_CHARS, f".side-a .words {one}.hidden") for one in ("", ".unread "))
+    assert (in_all - hidden) - (grey - hidden_grey) == 160
     page.one('button[data-budget="all"]').click()
     assert page.run(_CHARS, ".side-a .words .unread") == 0
 

@@ -231,11 +231,11 @@ COMPARISON_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     "more zeros than cases": (
         put(0, n_zero=3),
         [
-            (1, "coverage: holm_p 0.06, though there is not a difference"),
+            (1, "coverage: holm_p 0.06, though there is no difference"),
             (1, "coverage: n_zero 3 exceeds n 2"),
             (1, "coverage: n_zero is 3, and the metrics beside it have 0"),
-            (1, "coverage: rank_biserial 1.0, though there is not a difference"),
-            (1, "coverage: wilcoxon_p 0.03, though there is not a difference"),
+            (1, "coverage: rank_biserial 1.0, though there is no difference"),
+            (1, "coverage: wilcoxon_p 0.03, though there is no difference"),
         ],
     ),
     "an interval upside down": (put(0, ci95_low=0.2), [(1, "coverage: ci95_low 0.2 exceeds ci95_high 0.1")]),

@@ -48,7 +48,7 @@ function lineTable(numbers) {
 
 function drawCell(state) {
   const [name, key, column] = state.parts, table = data.tables.find((one) => one.name === name), row = table?.rows.find((one) => one.key === key), cell = row?.cells[Number(column)];
-  if (!cell) return missing(`There is not such a number in this report.`);
+  if (!cell) return missing(`There is no such number in this report.`);
   const variant = cell.variant || data.primary, signed = Boolean(cell.against), measure = measureOf(cell.measure), heading = table.columns[Number(column)].heading;
   const values = contributions(valuesOf(cell.measure, variant, cell.against), { signed, ascending: state.sort === "asc" });
   const decimals = measure.decimals + (signed && measure.decimals < 2 ? 1 : 0);
