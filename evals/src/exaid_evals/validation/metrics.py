@@ -132,12 +132,12 @@ def contradictions(record: Record) -> Iterator[str]:
     if n_zero > n:
         yield f"n_zero {n_zero} exceeds n {n}"
     moved = n - n_zero
-    yield from _presence(record, ("mean_difference",), "a case", exists=n > 0)
+    yield from _presence(record, ("mean_difference",), "case", exists=n > 0)
     if (low is None) != (high is None) or (low is not None and n < 2):
         yield "an interval of one bound, or of fewer than two cases"
     elif low is not None and low > high:
         yield f"ci95_low {low} exceeds ci95_high {high}"
-    yield from _presence(record, ("wilcoxon_p", "holm_p", "rank_biserial"), "a difference", exists=moved > 0)
+    yield from _presence(record, ("wilcoxon_p", "holm_p", "rank_biserial"), "difference", exists=moved > 0)
     if record["smallest_detectable_difference"] is not None and n < 2:
         yield "smallest_detectable_difference of fewer than two cases"
     p, adjusted, effect = (record[name] for name in ("wilcoxon_p", "holm_p", "rank_biserial"))
@@ -150,9 +150,9 @@ def contradictions(record: Record) -> Iterator[str]:
 def _presence(record: Record, names: Sequence[str], of: str, *, exists: bool) -> Iterator[str]:
     for name in names:
         if exists and record[name] is None:
-            yield f"no {name}, though there is {of}"
+            yield f"no {name}, though there is a {of}"
         elif not exists and record[name] is not None:
-            yield f"{name} {record[name]}, though there is not {of}"
+            yield f"{name} {record[name]}, though there is no {of}"
 
 
 def _holm_problems(found: Sequence[tuple[int, float, float]]) -> Iterator[tuple[int, str]]:
