@@ -31,6 +31,7 @@ _RELATIONS = frozenset(["correlation", "association", "relationship", "relation"
 _TO_RELATION = 5  # words from a trigger to the relation that it denies
 _VERBS = frozenset(["is", "are", "was", "were", "has", "have", "had", "having", "been", "being"])
 _SUBJECT = 6  # words of the subject before its verb
+_LONGEST_FINDING = 30  # words
 _SEEMING = frozenset(["seems", "seemed", "appears", "appeared", "to", "have", "has", "had"])
 _AFFIRMING = frozenset(["present", "positive"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
@@ -189,8 +190,8 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
                 before = range(bisect_left(firsts, position) - 1, -1, -1)
-                last_end = next((spans[index][1] for index in before if spans[index][1] <= position), None)
-                found.update(index for index in before if spans[index][1] == last_end)
+                end = next((spans[index][1] for index in before if spans[index][1] <= position), 0)
+                found.update(one for one in begin_within(end - _LONGEST_FINDING, end) if spans[one][1] == end)
             found.update(index for index in begin_within(low, position) if spans[index][1] <= position)
             if final or after_copula:
                 continue
