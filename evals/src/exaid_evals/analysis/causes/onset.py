@@ -142,7 +142,7 @@ def _training_series(history: History, directions: Mapping[str, Direction]) -> l
 
 
 def _moves(series: Series) -> bool:
-    """Return whether a metric is ever another: what is constant, as a placeholder of 0, shows nothing of the model."""
+    """Return whether a metric is ever another: what is constant, such as a 0 throughout, shows nothing of the model."""
     return len(series.points) > len(series.clean) or bool(len(series.clean) and np.ptp(series.clean.values) > 0)
 
 
