@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.concepts import AnnotatingExtractor, Extractor, layout
+from exaid_evals.concepts.tokens import divide
 
 _PIECES = [
     *("fam hx", "F/Hx", "fmhx", "known allerg", "ADRs", "strict return", "Discharge ins", "PATIENT ed", "home ins"),
@@ -121,9 +122,12 @@ def test_sections_and_suppositions(lexicon: Extractor, text: str, affirmed: list
 @given(st.lists(st.sampled_from(_PIECES) | st.text(max_size=2), max_size=5).map("".join))
 def test_a_quick_look_sees_what_the_patterns_find(text: str) -> None:
     """Texts that are not searched for answers, signs or headings hold none, in any letters."""
-    patterns = (layout._ANSWER, layout._SIGN, layout._MAY_HAVE_SECTION)
-    found = any(pattern.search(part) for pattern in patterns for part in (text, f"\n{text}"))
-    assert layout.has_layout(text) == (found or any(mark in text for mark in layout._MARKS))
+    patterns = (layout._ANSWER, layout._SIGN, layout._BOX, layout._PLUS)
+    headed = any(layout._MAY_HAVE_SECTION.search(part) for part in (text, f"\n{text}"))
+    found = headed or any(pattern.search(text) for pattern in patterns)
+    assert layout.has_layout(text, headed=layout.may_have_heading(text)) == found
+    parts = [part for _, part in divide(text).parts]
+    assert any(map(layout.may_have_heading, parts)) == layout.may_have_heading(text)
 
 
 def test_a_section_marks_and_drops_nothing(lexicon: AnnotatingExtractor) -> None:

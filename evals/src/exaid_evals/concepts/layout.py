@@ -45,7 +45,6 @@ _ITEM_SIGN = re.compile(
 _ITEMS_END = re.compile(r"[.;\n]")
 _DENIES = re.compile(r"[ ]?(?:no|not|denies|without|negative)\b", re.I)
 _BOX = re.compile(r"(?P<empty>\[ ?\]|[☐□])|\[[xXvVyY*✓✔]\]|[☑☒■]")
-_MARKS = "[☐□☑☒■+"
 _HEADING = re.compile(
     r"(?:^[ \t>#*_•-]*|(?<=[.:;|])[ \t]+)(?P<title>[A-Za-z][A-Za-z/&' -]{0,48}?)[ *_]*(?P<colon>:|[ ][-–][ ]|$)", re.M
 )
@@ -107,17 +106,28 @@ _Part = tuple[int, int, bool]
 """Begin and end of a part of a text, and whether it is denied or affirmed."""
 
 
-def has_layout(text: str) -> bool:
-    """Whether a text may say something by its layout: a quick look."""
-    ascii_only = text.isascii()
-    if "[" in text or "+" in text or (not ascii_only and any(map(text.__contains__, _MARKS))):
+def may_have_heading(part: str) -> bool:
+    """Whether a part of a text has a word of a heading that `with_layout` knows: a quick look."""
+    if any(map(part.lower().__contains__, _IN_SECTIONS)):
         return True
-    if _ANSWER.search(text) or ("(" in text and _SIGN.search(text)):
+    return not part.isascii() and any(map(part.__contains__, _ALSO_LETTERS))
+
+
+def has_layout(text: str, *, headed: bool) -> bool:
+    """Whether a text may say something by its layout: a quick look.
+
+    Args:
+        text: any.
+        headed: whether `may_have_heading` of any of its parts.
+    """
+    bracketed = "[" in text
+    if (bracketed or not text.isascii()) and _BOX.search(text):
         return True
-    may_begin_section = any(map(text.lower().__contains__, _IN_SECTIONS))
-    if not may_begin_section and not ascii_only:
-        may_begin_section = any(map(text.__contains__, _ALSO_LETTERS))
-    return may_begin_section and _begins_section(text)
+    if _ANSWER.search(text) or ((bracketed or "(" in text) and _SIGN.search(text)):
+        return True
+    if "+" in text and _PLUS.search(text):
+        return True
+    return headed and _begins_section(text)
 
 
 def _begins_section(text: str) -> bool:
@@ -212,7 +222,7 @@ class _Note:
 
     def boxes(self) -> Iterator[_Part]:
         """Yield what stands beside check boxes: behind each, or before each where a line begins with a finding."""
-        for begin, end in self._lines() if any(mark in self._text for mark in _MARKS) else ():
+        for begin, end in self._lines() if _BOX.search(self._text) else ():
             if boxes := [*_BOX.finditer(self._text, begin, end)]:
                 leads = not self.within(begin, boxes[0].start())
                 edges = [*[box.end() for box in boxes], end] if leads else [begin, *[box.start() for box in boxes]]

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.context import not_affirmed
-from exaid_evals.concepts.layout import has_layout, with_layout
+from exaid_evals.concepts.layout import has_layout, may_have_heading, with_layout
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, letters, resolve, singular
 from exaid_evals.concepts.tokens import (
@@ -29,7 +29,7 @@ from exaid_evals.concepts.tokens import (
 )
 
 _KNOWN, _LONGEST_KNOWN = 16_384, 1024
-"""How many parts of texts are remembered, and of how many code points at most."""
+"""How many of the parts last met are remembered, twice as many at most; and of how many code points each at most."""
 _KNOWN_TEXTS = 1024
 """How many whole texts are remembered."""
 _AT_ONCE = 200_000
@@ -45,15 +45,18 @@ _Read = tuple[
     _Meanings,
     tuple[str, ...],
     tuple[str, ...],
+    bool,
 ]
-"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds, what it affirms.
+"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds, what it affirms, and
+whether it may have a heading.
 
 Tuples, since many are remembered: the garbage collector stops looking through tuples of strings and numbers.
 """
-_NOTHING: _Read = ((), (), (), ())
+_NOTHING: _Read = ((), (), (), (), False)
+_HEADING: _Read = ((), (), (), (), True)
 _Wanted = Callable[[bool, str, bool], bool]
 """Whether a mention is wanted that is negated, of that experiencer, nested."""
-_INTRODUCED = itemgetter(1)
+_INTRODUCED, _HEADED = itemgetter(1), itemgetter(4)
 _Said = tuple[list[int], list[_Read]]
 """Where the parts of a text begin, and what each of them says."""
 
@@ -77,6 +80,7 @@ class LexiconExtractor:
         self._tokenize = Tokenizer()
         self._matcher = Matcher(compiled.tables)
         self._known: dict[_Part, _Read] = {}
+        self._known_before: dict[_Part, _Read] = {}
         self._of_text: dict[str, _Said] = {}
 
     @property
@@ -134,7 +138,10 @@ class LexiconExtractor:
             for index, parts in zip(defining, again, strict=True):
                 read[index] = parts
         said = [([offset for offset, _ in one.parts], parts) for one, parts in zip(divided, read, strict=True)]
-        return [self._laid_out(*one) if has_layout(one[0]) else one[1] for one in zip(texts, said, strict=True)]
+        return [
+            self._laid_out(text, one) if has_layout(text, headed=any(map(_HEADED, one[1]))) else one
+            for text, one in zip(texts, said, strict=True)
+        ]
 
     def _laid_out(self, text: str, said: _Said) -> _Said:
         """Return what a text says by its layout too, as one part."""
@@ -143,7 +150,7 @@ class LexiconExtractor:
         if marked is mentions:
             return said
         affirmed = tuple({one.concept_id: None for one in marked if self._affirmed(*one[3:])})
-        return [0], [(marked, (), (), affirmed)]
+        return [0], [(marked, (), (), affirmed, False)]
 
     def _parts(self, texts: Sequence[Sequence[_Part]]) -> list[list[_Read]]:
         """Return what the parts of texts say."""
@@ -164,17 +171,21 @@ class LexiconExtractor:
         return cast("list[list[_Read]]", found)
 
     def _read(self, parts: Iterable[_Part]) -> dict[_Part, _Read]:
-        """Return what new parts of texts say."""
+        """Return what parts of texts say that were not met lately."""
         alike: dict[tuple[bool, bool, bool], list[_Part]] = {}
+        read = dict[_Part, _Read]()
+        before = self._known_before
         for part in parts:
+            if (known := before.get(part)) is not None:
+                read[part] = known
+                continue
             text, contracted, _ = (part, False, ()) if isinstance(part, str) else part
             # ASCII takes half the time.
             alike.setdefault((contracted, text.isascii(), has_address(text)), []).append(part)
-        read = dict[_Part, _Read]()
         for (contracted, _, _), some in alike.items():
             read.update(zip(some, self._newly_read(some, contracted=contracted), strict=True))
         if len(self._known) + len(read) > _KNOWN:
-            self._known.clear()
+            self._known_before, self._known = self._known, {}
         self._known |= {part: one for part, one in read.items() if len(_text(part)) <= _LONGEST_KNOWN}
         return read
 
@@ -212,11 +223,13 @@ class LexiconExtractor:
                     nested,
                 )
             )
-        read = [_NOTHING] * len(parts)
+        headed = [may_have_heading(_text(part)) for part in parts]
+        read = [_HEADING if has_heading else _NOTHING for has_heading in headed]
         for at in found.keys() | short_forms.keys():
             mentions = tuple(found.get(at, ()))
             affirmed = tuple({one[0]: None for one in mentions if self._affirmed(*one[3:])})
-            read[at] = (mentions, tuple(introduced.get(at, {}).items()), tuple(short_forms.get(at, ())), affirmed)
+            new, held = tuple(introduced.get(at, {}).items()), tuple(short_forms.get(at, ()))
+            read[at] = (mentions, new, held, affirmed, headed[at])
         return read
 
 
@@ -271,7 +284,7 @@ def _with_meanings(parts: Sequence[_Part], read: Sequence[_Read]) -> list[_Part]
         for short, concept_id in meanings:
             introduced.setdefault(short, concept_id)
     with_meanings = list[_Part]()
-    for part, (_, _, short_forms, _) in zip(parts, read, strict=True):
+    for part, (_, _, short_forms, *_) in zip(parts, read, strict=True):
         meant = tuple([(short, introduced[short]) for short in sorted(introduced.keys() & short_forms)])
         with_meanings.append((_text(part), not isinstance(part, str) and part[1], meant) if meant else part)
     return with_meanings
