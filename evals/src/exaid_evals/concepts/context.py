@@ -70,7 +70,7 @@ _MOST_BETWEEN = 4
 _MOST_BEHIND = 12
 _CLAUSE_ENDS = frozenset([",", ";"])
 
-_TESTS = frozenset("marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
+_TESTS = frozenset("diet marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
 """Behind a concept these make it part of their own name: tumor markers are not tumor."""
 
 _SUPPOSING = negation.phrases(

@@ -21,6 +21,7 @@ from exaid_evals.concepts.tables import (
     CAPITALISED,
     DERIVED,
     JOINED,
+    ORDERED,
     PLURAL,
     STRICT,
     Phrase,
@@ -47,7 +48,9 @@ _PERSONS = frozenset(
 )
 """Who has a finding may follow it as an adjective: *a mentally retarded boy*."""
 _OTHER_CLAUSE = frozenset(
-    "which who occur occurs occurred noted found seen showed shown revealed may can but because".split()  # noqa: SIM905
+    """
+    which who occur occurs occurred noted found seen showed shown revealed may can but because has had he she they it
+    """.split()  # noqa: SIM905
 )
 """Between the words of a shared phrase these begin another statement."""
 _ONE_JOIN = (*([word] for word in (*CONJUNCTIONS, ",")), ["and", "/", "or"])
@@ -65,6 +68,18 @@ _OF_ITS_OWN = frozenset(
     """.split()  # noqa: SIM905
 )
 """Behind an adjective these add little to what it says: *pain in the abdominal region*."""
+_CARRIERS = frozenset(
+    """
+    area areas lesion lesions patch patches plaque plaques papule papules macule macules rash rashes spot spots eruption
+    mass masses movement movements feature features characteristics sign signs symptom
+    symptoms appearance speech episode episodes attack attacks
+    """.split()  # noqa: SIM905
+)
+"""Behind one adjective that names a finding these say where or how it is seen: *an ataxic gait*."""
+_SIDES = frozenset(["left", "right"])
+_DENYING = frozenset("no not without normal unremarkable absence negative".split())  # noqa: SIM905
+"""Between the words of a phrase these say that it is none: *the liver and spleen were not enlarged*."""
+_WITH = frozenset(["with", "for", "by", "from", "as"])
 _PREDICATE = frozenset(["is", "are", "was", "were", "be", "been", "being", "remained", "became", "appeared"])
 
 
@@ -174,7 +189,11 @@ class Matcher:
             if entry is None:
                 continue
             concept_id, flags = entry
+            if gaps and any(tokens.words[place] in _DENYING for gap in gaps for place in gap):
+                continue
             if flags & STRICT and not _contiguous(tokens, places):
+                continue
+            if _WITH.intersection(tokens.words[places[0] : places[-1]]) and _vague_before(tokens, places):
                 continue
             joined = flags & JOINED and all(_joined(tokens, gap) for gap in gaps)
             if not gaps or joined or (len(gaps) == 1 and _inverted(tokens, places, gaps[0])):
@@ -186,6 +205,9 @@ class Matcher:
             opening = {found.places[0] for found in whole if len(found.places) > 1}
             # "Chest pain and short limbs" shares no word: the second begins a phrase of its own.
             apart = [one for one in apart if one[0].places[-1] not in opening or tokens.kinds[one[1][-1]] != JOIN]
+            complete = [(one.places[0], one.places[-1]) for one in whole if len(one.places) > 1]
+            # "Hip, knee, and ankle with swollen joints and body pain": what is complete takes no part in a list.
+            apart = [one for one in apart if not any(one[1][0] <= low and high <= one[1][-1] for low, high in complete)]
             whole += [found for found, gap in apart if self._shares(tokens, found.places, gap, closed)]
         denying = [found for found in whole if tokens.words[found.places[0]] == "absence"]
         for found in denying:  # "absence of neck stiffness" has no absence of a neck
@@ -196,9 +218,13 @@ class Matcher:
         """The entry that suits some words best; None where none does."""
         words = " ".join(sorted(keys))
         vague = len(keys) < _SURELY_SPECIFIC or not {ABNORMAL, IMPAIRED}.isdisjoint(key.split(" "))
-        best: tuple[tuple[bool, int, int], _Entry] | None = None
+        best: tuple[tuple[bool, int, int, bool], _Entry] | None = None
         entries = unpacked(self._phrases[key])
         for concept_id, spelled, flags in entries:
+            if flags & ORDERED:
+                if [key for key in keys if key in _SIDES] != [key for key in spelled.split(" ") if key in _SIDES]:
+                    continue
+                spelled = " ".join(sorted(spelled.split(" ")))
             if spelled != words and (flags & STRICT or (vague and not specific_alike(keys, spelled.split(" ")))):
                 continue
             if len(entries) == 1:
@@ -208,7 +234,7 @@ class Matcher:
             # Of names with as many words of the text, the one with fewer others: not *highly elevated* for *elevated*.
             common = -1 if flags & STRICT else len(own.difference(PART_KEYS).intersection(keys))
             stated = spelled == words and not flags & (STRICT | DERIVED)
-            agreement = (stated, common, -len(own.difference(keys, PART_KEYS)))
+            agreement = (stated, common, -len(own.difference(keys, PART_KEYS)), not flags & JOINED)
             if best is None or agreement > best[0]:
                 best = (agreement, (concept_id, tuple(spelled.split(" ")), flags))
         return best[1] if best else None
@@ -250,7 +276,7 @@ class Matcher:
             return False
         if not _OTHER_CLAUSE.isdisjoint(words[places[0] : places[-1]]):
             return False
-        if any(tokens.keys[place].isdigit() for place in (*places, *inner)):
+        if any(tokens.keys[place][0].isdigit() for place in (*places, *inner)):
             return False
         known = sum(tokens.stems[place] in self._vocabulary for place in inner)
         if any(kinds[place] == BREAK for place in gap) or 2 * known < len(inner):
@@ -337,10 +363,22 @@ def _describes_next(tokens: Tokens, places: Sequence[int], spelled: Sequence[str
     if following in _PERSONS:
         return False
     if key not in spelled and _ADJECTIVE.search(key):
-        return True
-    if len(places) == 1 or following in _OF_ITS_OWN or following in _OTHER_CLAUSE or not _ATTRIBUTE.match(key):
+        return len(places) > 1 or following not in _CARRIERS
+    if len(places) == 1 or following in _OTHER_CLAUSE:
+        return False
+    if not _ATTRIBUTE.match(key):  # "atypical chest pain", but "atypical chest wall"
+        part = key in PART_KEYS and not tokens.words[last].endswith("s") and following not in _OF_ITS_OWN
+        return part and tokens.stems[places[0]] in (ABNORMAL, IMPAIRED)
+    if following in _OF_ITS_OWN and "with" not in tokens.words[places[0] : last]:
         return False
     return _PREDICATE.isdisjoint(tokens.words[places[-2] + 1 : last])
+
+
+def _vague_before(tokens: Tokens, places: Sequence[int]) -> bool:
+    """Whether a word that says only that something is wrong ends its phrase before *with*: *disease with liver …*."""
+    stop = next(place for place in range(places[0], places[-1]) if tokens.words[place] in _WITH)
+    before = [place for place in places if place < stop]
+    return tokens.stems[before[-1]] == ABNORMAL or tokens.words[before[-1]].startswith("dis")
 
 
 def _tight(found: _Found) -> bool:
@@ -390,11 +428,12 @@ def _is_sum_of_parts(tokens: Tokens, one: _Found, found: Sequence[_Found], heads
         heads: the first place of each.
     """
     near = range(one.places[0] - 1, one.places[-1] + 2)
+    least = 2 if "and" in tokens.words[one.places[0] : one.places[-1]] else 1  # "nausea, vomiting" are two
     whole = {tokens.stems[place] for place in one.places}
     parts = [
         {tokens.stems[place] for place in other.places}
         for other in found[bisect_left(heads, near.start) : bisect_left(heads, near.stop)]
-        if len(other.places) > 1 and other.places[-1] in near and other.concept_id != one.concept_id
+        if len(other.places) >= least and other.places[-1] in near and other.concept_id != one.concept_id
     ]
     parts = [part for part in parts if part < whole]
     return len(parts) > 1 and whole == set().union(*parts)

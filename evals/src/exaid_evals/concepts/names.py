@@ -23,9 +23,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
+from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, stem
 from exaid_evals.concepts.short_forms import is_initialism
-from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, PLURAL, STRICT, Tables, packed
+from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, ORDERED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
 from exaid_evals.concepts.wordings import SHORT_FORMS, WORDINGS, listed
 from exaid_evals.ontologies.base import Term, Vocabulary
@@ -45,6 +45,7 @@ _AFTER_HEAD = re.compile(
 )
 # Systematic names and codes of substances (2-ME2, 5-fluoro-2'-deoxyuridine) are not what clinicians write.
 _PROSE = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}")
+_TO = re.compile(r"(left|right)-to-(left|right)", re.IGNORECASE)
 _LETTER = re.compile(r"(?<!['’])\b[as]\b")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9]{1,6}")
 _COORDINATION = re.compile(r" and |/|, ")
@@ -193,7 +194,7 @@ class _Book:
 
     def add(self, keys: tuple[str, ...], rank: int, target: str, flags: int) -> None:
         """Note that some words name a concept; of names with the same words the first one counts."""
-        words = " ".join(sorted(keys))
+        words = " ".join(keys if flags & ORDERED else sorted(keys))
         if not flags & STRICT or words not in self._taken:
             self._entries[phrase_key(keys)].append((rank, target, words, flags))
         if rank <= _EXACT:
@@ -209,6 +210,7 @@ class _Book:
         """Add the names of all phenotypes."""
         terms = {term.id: term for term in vocabulary.terms}
         self._depth.update({term.id: len(_above(term.id, terms)) for term in vocabulary.terms})
+        mirrored = {term.name.casefold() for term in vocabulary.terms if _TO.search(term.name)}
         for term in vocabulary.terms:
             for name, rank in _phenotype_names(term):
                 if _ACRONYM.fullmatch(name) or not (keys := self._namer.safe(name, preferred=rank in _CERTAIN)):
@@ -219,6 +221,10 @@ class _Book:
                 flags |= 0 if rank in _GIVEN_RANKS else DERIVED
                 if len(keys) == 1 and rank == _PREFERRED and _PLURAL.fullmatch(name):
                     flags |= PLURAL
+                if _TO.sub(r"\2-to-\1", name).casefold() in mirrored:
+                    flags |= ORDERED
+                if len(keys) > 1 and PART_KEYS.issuperset(keys):
+                    flags |= STRICT  # a pelvic kidney is no renal pelvis
                 self.add(keys, rank, term.id, flags)
                 stems = [stem(key) for key in keys]
                 if len(keys) > 1 and stems.count(ABNORMAL) == 1:

@@ -98,7 +98,7 @@ neuroma neurinoma
 abnormality abnormal abnormally anomaly anomalous malformation malformed defect deformity deformed dysmorphic
     dysmorphism dysmorphia aberration involvement manifestation finding change lesion alteration atypical disturbance
     disturbed
-disorder problem dysfunction deficit disability difficulty difficult impairment impaired impediment
+disorder problem issue dysfunction deficit disability difficulty difficult impairment impaired impediment
 increased elevated raised high elevation increase elevate increasing
 decreased reduced low diminished lowered reduction decrease reduce decreasing
 enlarged enlargement large big dilated dilatation dilation dilatated
@@ -130,14 +130,14 @@ pit pitting pitted
 # Words whose stem would be that of a word of another meaning.
 _KEPT = (
     "radiation macule septic several malaria mention traction meat capital station medium relation limbic symptomatic "
-    "highly"
+    "highly clonic"
 )
 
 # Ending → what stands in its place, for words that keep four letters before it; the longest that fits is taken.
 _SUFFIX_TABLE = """
 phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly
 plastic:plasia plastica:plasia trophic:trophy trophied:trophy ositic:osis genetic:genesis genic:genesis
-rrhagic:rrhage matous:ma otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated: ating: ate:
+rrhagic:rrhage mental: matous:ma otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated: ating: ate:
 ical: ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism: ly: eum:e ium: um:
 us: ia: on: es:
 """
@@ -272,5 +272,7 @@ def specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
     return any(
         (_QUALIFIES.search(adjective) and _NAMES.search(noun))
         or (len(adjective) >= 10 and adjective.endswith("ed") and noun.endswith("ion"))
+        # hypertensive, hypertension; drowsy, drowsiness; fatigued, fatigue
+        or noun in (f"{adjective[:-2]}on", f"{adjective[:-1]}iness", adjective[:-1])
         for adjective, noun in pairs
     )
