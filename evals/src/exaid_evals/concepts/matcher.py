@@ -8,7 +8,6 @@ do *short stature and limbs* and *anomalies of the ribs and spine*. A part that 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from itertools import compress, pairwise
 from operator import not_
 from typing import NamedTuple
 
+from exaid_evals.concepts.neighbours import OTHER_CLAUSE, describes_next, inverted, parted
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, specific_alike
 from exaid_evals.concepts.tables import (
     CAPITALISED,
@@ -38,49 +38,8 @@ _LONGEST_PART = 3  # words of the last part of a coordination before the head
 _SURELY_SPECIFIC = 2  # words without one that says only that something is wrong
 _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
 _ARTICLES = frozenset(["of", "the", "a", "an", "s", "its", "his", "her", "their", "-"])
-_PERSONS = frozenset(
-    """
-    patient patients child children boy boys girl girls man men woman women male males female females infant infants
-    newborn newborns neonate neonates adult adults individual individuals person persons people subject subjects
-    brother brothers sister sisters sibling siblings sib sibs twin twins son sons daughter daughters mother father
-    proband probands member members
-    """.split()  # noqa: SIM905 - a word list reads better than quoted strings
-)
-"""Who has a finding may follow it as an adjective: *a mentally retarded boy*."""
-_OTHER_CLAUSE = frozenset(
-    """
-    which who occur occurs occurred noted found seen showed shown revealed may can but because has had he she they it
-    """.split()  # noqa: SIM905
-)
-"""Between the words of a shared phrase these begin another statement."""
 _ONE_JOIN = (*([word] for word in (*CONJUNCTIONS, ",")), ["and", "/", "or"])
-_ADJECTIVE = re.compile(r"(?:ic|al|ous|ar|ed|ive|ary|id)$")
-# What ends a phrase of several words in front of a noun describes that noun: *a face with broad forehead*.
-_ATTRIBUTE = re.compile(
-    r"(?!(?:ear|mal|scar|molar|interval|canal|withdrawal|refusal|survival)$).*(?:ic|al|ous|ar|ive|[ao]ry)$"
-    r"|(?:short|long|small|large|broad|wide|narrow|thin|thick|high|low)$"
-)
-_OF_ITS_OWN = frozenset(
-    """
-    area areas bone bones function functions gland glands lobe lobes lumen muscle muscles organ organs part parts period
-    periods region regions shaft skin sphincter spine structure structures syndrome syndromes system systems tissue
-    tissues tract tracts ventilation wall walls
-    """.split()  # noqa: SIM905
-)
-"""Behind an adjective these add little to what it says: *pain in the abdominal region*."""
-_CARRIERS = frozenset(
-    """
-    area areas lesion lesions patch patches plaque plaques papule papules macule macules rash rashes spot spots eruption
-    mass masses movement movements feature features characteristics sign signs symptom
-    symptoms appearance speech episode episodes attack attacks
-    """.split()  # noqa: SIM905
-)
-"""Behind one adjective that names a finding these say where or how it is seen: *an ataxic gait*."""
 _SIDES = frozenset(["left", "right"])
-_DENYING = frozenset("no not without normal unremarkable absence negative".split())  # noqa: SIM905
-"""Between the words of a phrase these say that it is none: *the liver and spleen were not enlarged*."""
-_WITH = frozenset(["with", "for", "by", "from", "as"])
-_PREDICATE = frozenset(["is", "are", "was", "were", "be", "been", "being", "remained", "became", "appeared"])
 
 
 class Match(NamedTuple):
@@ -189,14 +148,12 @@ class Matcher:
             if entry is None:
                 continue
             concept_id, flags = entry
-            if gaps and any(tokens.words[place] in _DENYING for gap in gaps for place in gap):
-                continue
             if flags & STRICT and not _contiguous(tokens, places):
                 continue
-            if _WITH.intersection(tokens.words[places[0] : places[-1]]) and _vague_before(tokens, places):
+            if parted(tokens, places, gaps):
                 continue
             joined = flags & JOINED and all(_joined(tokens, gap) for gap in gaps)
-            if not gaps or joined or (len(gaps) == 1 and _inverted(tokens, places, gaps[0])):
+            if not gaps or joined or (len(gaps) == 1 and inverted(tokens, places, gaps[0])):
                 whole.append(_Found(places, concept_id, flags))
             elif len(gaps) == 1 and not flags & STRICT:
                 apart.append((_Found(places, concept_id, flags, shared=True), gaps[0]))
@@ -205,9 +162,9 @@ class Matcher:
             opening = {found.places[0] for found in whole if len(found.places) > 1}
             # "Chest pain and short limbs" shares no word: the second begins a phrase of its own.
             apart = [one for one in apart if one[0].places[-1] not in opening or tokens.kinds[one[1][-1]] != JOIN]
-            complete = [(one.places[0], one.places[-1]) for one in whole if len(one.places) > 1]
             # "Hip, knee, and ankle with swollen joints and body pain": what is complete takes no part in a list.
-            apart = [one for one in apart if not any(one[1][0] <= low and high <= one[1][-1] for low, high in complete)]
+            complete = sorted((one.places[0], one.places[-1]) for one in whole if len(one.places) > 1)
+            apart = [one for one in apart if not _lies_in(one[1], complete)]
             whole += [found for found, gap in apart if self._shares(tokens, found.places, gap, closed)]
         denying = [found for found in whole if tokens.words[found.places[0]] == "absence"]
         for found in denying:  # "absence of neck stiffness" has no absence of a neck
@@ -257,7 +214,7 @@ class Matcher:
             return None  # chromosomes have a short arm too
         if "second" in key and any(words[place] == "secondary" and words[place + 1] == "to" for place in places):
             return None
-        if tokens.kinds[last + 1] == CONTENT and _describes_next(tokens, places, spelled):
+        if tokens.kinds[last + 1] == CONTENT and describes_next(tokens, places, spelled):
             return None
         if len(places) > 1:
             if words[last - 1] in ("that", "which", "who"):
@@ -274,7 +231,7 @@ class Matcher:
         joins = [words[place] for place in gap if kinds[place] == JOIN]
         if not CONJUNCTIONS.intersection(joins) or len(inner) > _LONGEST_LIST:
             return False
-        if not _OTHER_CLAUSE.isdisjoint(words[places[0] : places[-1]]):
+        if not OTHER_CLAUSE.isdisjoint(words[places[0] : places[-1]]):
             return False
         if any(tokens.keys[place][0].isdigit() for place in (*places, *inner)):
             return False
@@ -356,29 +313,10 @@ class Matcher:
         return known
 
 
-def _describes_next(tokens: Tokens, places: Sequence[int], spelled: Sequence[str]) -> bool:
-    """Whether a phrase ends in an adjective that belongs to the noun behind it: *poor visual contact*."""
-    last = places[-1]
-    key, following = tokens.keys[last], tokens.words[last + 1]
-    if following in _PERSONS:
-        return False
-    if key not in spelled and _ADJECTIVE.search(key):
-        return len(places) > 1 or following not in _CARRIERS
-    if len(places) == 1 or following in _OTHER_CLAUSE:
-        return False
-    if not _ATTRIBUTE.match(key):  # "atypical chest pain", but "atypical chest wall"
-        part = key in PART_KEYS and not tokens.words[last].endswith("s") and following not in _OF_ITS_OWN
-        return part and tokens.stems[places[0]] in (ABNORMAL, IMPAIRED)
-    if following in _OF_ITS_OWN and "with" not in tokens.words[places[0] : last]:
-        return False
-    return _PREDICATE.isdisjoint(tokens.words[places[-2] + 1 : last])
-
-
-def _vague_before(tokens: Tokens, places: Sequence[int]) -> bool:
-    """Whether a word that says only that something is wrong ends its phrase before *with*: *disease with liver …*."""
-    stop = next(place for place in range(places[0], places[-1]) if tokens.words[place] in _WITH)
-    before = [place for place in places if place < stop]
-    return tokens.stems[before[-1]] == ABNORMAL or tokens.words[before[-1]].startswith("dis")
+def _lies_in(gap: Sequence[int], spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of some spans, in order, lies in a gap."""
+    at = bisect_left(spans, (gap[0], 0))
+    return any(last <= gap[-1] for _, last in spans[at : bisect_left(spans, (gap[-1], 0))])
 
 
 def _tight(found: _Found) -> bool:
@@ -404,14 +342,6 @@ def _contiguous(tokens: Tokens, places: Sequence[int]) -> bool:
     """Whether nothing stands between the words of a phrase but articles and *of*."""
     between = set(tokens.words[places[0] : places[-1] + 1]) - {tokens.words[place] for place in places}
     return between <= _ARTICLES
-
-
-def _inverted(tokens: Tokens, places: Sequence[int], gap: Sequence[int]) -> bool:
-    """Whether a phrase is a head, a comma and adjectives that end the clause: *septal defect, ventricular*."""
-    behind = [place for place in places if place > gap[-1]]
-    closed = tokens.kinds[behind[-1] + 1] not in (CONTENT, FREE)
-    adjectives = all(tokens.kinds[place] == FREE or _ADJECTIVE.search(tokens.keys[place]) for place in behind)
-    return len(gap) == 1 and tokens.words[gap[0]] == "," and closed and adjectives
 
 
 def _joined(tokens: Tokens, gap: Sequence[int]) -> bool:

@@ -137,9 +137,9 @@ _KEPT = (
 _SUFFIX_TABLE = """
 phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly
 plastic:plasia plastica:plasia trophic:trophy trophied:trophy ositic:osis genetic:genesis genic:genesis
-rrhagic:rrhage mental: matous:ma otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated: ating: ate:
-ical: ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism: ly: eum:e ium: um:
-us: ia: on: es:
+rrhagic:rrhage mental: matous:ma otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated:
+ating: ate: ical: ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism:
+ly: eum:e ium: um: us: ia: on: es:
 """
 _SUFFIXES: dict[str, str] = {end: new for end, _, new in (pair.partition(":") for pair in _SUFFIX_TABLE.split())}
 _LONGEST_SUFFIX = max(map(len, _SUFFIXES))
