@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.base import Config
+from exaid_evals.execution.local import Processes
 from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, SummaryInput, Update, render
 from exaid_evals.middleware.triggers import FILTERS, HOLD, TriggerInput, Verdict
 
@@ -51,3 +52,8 @@ class Holds:
     def decide(self, request: TriggerInput) -> Verdict:
         """Hold."""
         return Verdict(HOLD, dict.fromkeys(FILTERS))
+
+
+def one_process() -> Processes:
+    """Return an executor whose workers ask nothing."""
+    return Processes(1)

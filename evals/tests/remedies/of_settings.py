@@ -36,7 +36,7 @@ from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.config.plugins import optional
 from exaid_evals.config.variant import SummarizerConfig, VariantConfig
-from exaid_evals.execution.choose import executor
+from exaid_evals.execution.choose import asking_executor, executor
 from exaid_evals.replay.preflight import _under_name
 from exaid_evals.run_eval import INSTALL, import_with_torch
 from exaid_evals.run_eval.spec import EvalConfig
@@ -248,6 +248,11 @@ PARTS_OF_ONES_OWN = [
     Row(
         "name a Dask scheduler (tcp://HOST:8786), local:N, or your own by `module:attribute`",
         lambda: executor(1, "here"),
+        lambda: executor(1),
+    ),
+    Row(
+        "give it a method `map_asking`, name a Dask cluster, or leave it out",
+        lambda: asking_executor("own_parts:one_process"),
         lambda: executor(1),
     ),
     Row("set the environment variable {}; for recorded calls use --llm replay", asking(), asking(**KEY)),

@@ -11,62 +11,23 @@ from typing import Any
 
 import pytest
 
-from conversations import conversation, failed_conversation, freeze
+from conversations import freeze
 from exaid_evals.artifacts.atomic import gzipped
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
-from exaid_evals.config.campaign import Campaign, configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
-from exaid_evals.config.variant import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig, load_variants
+from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.runs import llm_id
 from exaid_evals.metrics.stage import Settings as MetricsSettings
 from exaid_evals.metrics.stage import compute_metrics, plan_metrics
 from exaid_evals.replay.run_log import read_run
-from exaid_evals.replay.stage import Outcome, Settings, part_problems, plan_runs, run_variants
-from requested import changed
+from live_runs import CONVERSATIONS, LIVE, VARIANTS, do, files, replayed, settings
 from servers.openai_server import Answer, Fail, OpenAIServer, Received
 
-CONVERSATIONS = [
-    conversation("A young patient with recurrent seizures.", "Likely encephalitis.", "I agree.", case_id="case-1"),
-    conversation("A woman with hepatomegaly.", "Gaucher disease is likely. We should order imaging.", case_id="case-2"),
-    failed_conversation("case-3"),
-    conversation(*(f"Further evidence number {number}: splenomegaly." for number in range(8)), case_id="case-4"),
-]
 PointAt = Callable[[OpenAIServer], None]
-LIVE = LLMConfig(client="openai", model="m-1", retry=RetryConfig(max_attempts=2, base_s=0.01))
-TOY = StubLLMConfig(concepts="conversations:build_words")
-VARIANTS = load_variants(configs_dir() / "variants")
-
-
-def settings(**changes: Any) -> Settings:
-    """Return settings for all variants with the live client; `llm` changes its settings."""
-    llm = LIVE.model_copy(update=changes.pop("llm", {}))
-    return changed(Settings(VARIANTS, SummarizerConfig(llm=llm, stub=TOY), frozenset()), **changes)
-
-
-def do(campaign: Campaign, wanted: Settings) -> Outcome:
-    """Check, plan and run."""
-    if problems := part_problems(wanted.summarizer, wanted.variants, campaign):
-        raise ConfigError.of(problems)
-    return run_variants(campaign, wanted, plan_runs(campaign, wanted), on_case=lambda _: None)
-
-
-def replayed(folder: Path, recorded: Campaign, **changes: Any) -> tuple[Campaign, Outcome]:
-    """Replay a campaign's recordings in a fresh campaign of the same traces."""
-    campaign = freeze(folder, CONVERSATIONS)
-    for path in recorded.cassettes.iterdir():
-        campaign.cassettes.mkdir(exist_ok=True)
-        (campaign.cassettes / path.name).write_bytes(path.read_bytes())
-    return campaign, do(campaign, settings(**{"llm": {"client": "replay"}, **changes}))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Return the files below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
 
 
 @pytest.fixture

@@ -238,14 +238,16 @@ def test_a_part_is_made_in_its_own_folder(tmp_path: Path) -> None:
 
 
 def test_a_live_model_is_asked_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in parts nor by a cluster, and it says what to leave out."""
+    """Not in parts, nor for workers that cannot ask it; and it says what to do instead."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-0123456789")
     campaign = freeze(tmp_path / "data", CONVERSATIONS)
     live = SummarizerConfig(llm=LLMConfig(client="openai"), stub=TOY)
     with pytest.raises(ConfigError, match=r"^--shard: a live model is asked by one command.*leave it out"):
         plan_runs(campaign, settings(summarizer=live, shard=Shard(1, 2), into=tmp_path / "part"))
-    with pytest.raises(ConfigError, match=r"^--cluster: a live model is asked by this process.*leave it out"):
-        do(campaign, settings(summarizer=live, cluster="local:2"))
+    with pytest.raises(
+        ConfigError, match=r"^--cluster: its workers cannot ask this command.*`map_asking`.*leave it out"
+    ):
+        do(campaign, settings(summarizer=live, cluster="own_parts:one_process"))
 
 
 def test_what_a_killed_stage_left_goes(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
-from exaid_evals.execution.local import Processes
+from exaid_evals.execution.local import AskingExecutor, Processes
 
 if TYPE_CHECKING:
     from exaid_evals.execution.local import Executor
@@ -44,4 +44,20 @@ def executor(jobs: int, cluster: str | None = None, *, at_most: int | None = Non
             remedy="name a Dask scheduler (tcp://HOST:8786), local:N, or your own by `module:attribute`",
         )
     made: Executor = EXECUTORS.build(cluster)
+    return made
+
+
+def asking_executor(cluster: str) -> AskingExecutor:
+    """Return the executor of a cluster whose workers can ask this process.
+
+    Raises:
+        ConfigError: there is no such thing, or it cannot.
+    """
+    made = executor(1, cluster)
+    if not isinstance(made, AskingExecutor):
+        raise ConfigError(
+            "its workers cannot ask this command, which makes the calls of a live model",
+            where="--cluster",
+            remedy="give it a method `map_asking`, name a Dask cluster, or leave it out",
+        )
     return made

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from exaid_evals.config.plugins import requirements
 from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError
 from exaid_evals.execution.local import Item, Result
+from exaid_evals.execution.questions import Answer, Answering, Ask, Asker
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -73,6 +75,31 @@ class DaskCluster:
                 several threads.
             ExaidError: there is no scheduler at the address, it went away, or workers died again and again.
         """
+        yield from self._mapped(build, items, lambda _: nullcontext())
+
+    def map_asking(
+        self,
+        build: Callable[[Ask], Callable[[Item], Result]],
+        items: Iterable[Item],
+        *,
+        answer: Answer,
+        stop: Callable[[], None],
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Do as `AskingExecutor` says.
+
+        Raises:
+            ExaidError: as for `map_ordered`.
+        """
+        command = uuid.uuid4().hex
+        build_there = functools.partial(_asking, build, command)
+        yield from self._mapped(build_there, items, lambda client: Answering(client, command, answer, stop))
+
+    def _mapped(
+        self,
+        build: Callable[[], Callable[[Item], Result]],
+        items: Iterable[Item],
+        meanwhile: Callable[[Client], AbstractContextManager[object]],
+    ) -> Generator[tuple[Item, Result], None, None]:
         if not items:
             return
         client = self._connect()
@@ -81,7 +108,8 @@ class DaskCluster:
         done: Counter[str] = Counter()
         began = time.perf_counter()
         try:
-            yield from _ordered(client, build, items, done)
+            with meanwhile(client):
+                yield from _ordered(client, build, items, done)
         finally:
             seconds = time.perf_counter() - began
             for worker, n in sorted(done.items()):
@@ -117,6 +145,10 @@ class DaskCluster:
             remedy = f"start some with `dask worker {self._address} --nthreads 1`"
             raise ExaidError("the scheduler has no workers", where=self._address, remedy=remedy)
         return client
+
+
+def _asking(build: Callable[[Ask], Callable[[Item], Result]], command: str) -> Callable[[Item], Result]:
+    return build(Asker(command))
 
 
 def _print(line: str) -> None:

@@ -20,10 +20,11 @@ from itertools import chain, islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from exaid_evals.errors import ExaidError
 from exaid_evals.execution import SEARCH_FOR_CYCLES
+from exaid_evals.execution.questions import Answer, Ask
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,6 +51,33 @@ class Executor(Protocol):
         Raises:
             ExaidError: a worker died. Whatever the function raises comes out as it is. The results before it have
                 been yielded, and nothing runs on when the caller closes the generator.
+        """
+        ...
+
+
+@runtime_checkable
+class AskingExecutor(Protocol):
+    """Does work that needs answers which this process alone can give."""
+
+    def map_asking(
+        self,
+        build: Callable[[Ask], Callable[[Item], Result]],
+        items: Iterable[Item],
+        *,
+        answer: Answer,
+        stop: Callable[[], None],
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Yield each item with its result, in the order of the items.
+
+        Args:
+            build: makes the function that does the work, given what asks this process; as in `Executor.map_ordered`.
+            items: what to work on.
+            answer: answers questions here, from several threads at once.
+            stop: has answers that are under way end early. Called at the end, by an interruption or otherwise; what is
+                under way is then waited for, since it has been paid for.
+
+        Raises:
+            ExaidError: as `Executor.map_ordered`. Whatever `answer` raises comes out as it is.
         """
         ...
 

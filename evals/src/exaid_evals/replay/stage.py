@@ -21,7 +21,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.variant import SummarizerConfig, VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.execution.choose import executor
+from exaid_evals.execution.choose import asking_executor, executor
 from exaid_evals.files import inside
 from exaid_evals.middleware.registry import check_variant, part_sources
 from exaid_evals.replay.kept_concepts import forget_old_concepts
@@ -217,21 +217,17 @@ def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> R
         places = Places(campaign.root, plan.output.root)
         build = partial(Worker, places, settings.summarizer, settings.stop_entities, dataset_hash)
         return executor(settings.request.jobs, settings.request.cluster).map_ordered(build, plan.work)
-    if settings.request.cluster is not None:
-        raise ConfigError(
-            "a live model is asked by this process, which holds its budget and its recordings",
-            where="--cluster",
-            remedy="leave it out: --jobs says how many cases are asked about at the same time",
-        )
+    request = settings.request
     return do_live(
         campaign,
         settings.summarizer,
         settings.stop_entities,
         dataset_hash,
         plan.work,
-        jobs=settings.request.jobs,
+        jobs=request.jobs,
+        cluster=None if request.cluster is None else asking_executor(request.cluster),
         budget=budget,
-        ask_again=settings.request.retry_failed,
+        ask_again=request.retry_failed,
     )
 
 

@@ -13,13 +13,15 @@ from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import Budget, LLMClient, StoppedError
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client, equip_client, reads_concepts
+from exaid_evals.clients.remote import AskingClient, Desk
 from exaid_evals.clients.stub import sentences_of
 from exaid_evals.concepts.base import Extractor
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.variant import SummarizerConfig, VariantConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError, ExaidError
-from exaid_evals.execution.local import map_threads
+from exaid_evals.execution.local import AskingExecutor, map_threads
+from exaid_evals.execution.questions import Ask
 from exaid_evals.replay.clock import texts_of
 from exaid_evals.replay.eval_run import EvalRun, eval_run, failed_case, run_case
 from exaid_evals.replay.guard import GuardedExtractor
@@ -199,22 +201,37 @@ def do_live(
     work: Sequence[CaseWork],
     *,
     jobs: int,
+    cluster: AskingExecutor | None,
     budget: Budget,
     ask_again: bool,
 ) -> Generator[tuple[CaseWork, CaseDone], None, None]:
     """Yield what became of each case and variant, as they are finished.
 
-    Threads take one variant of a case at a time, which spreads the work more evenly than whole cases would; each
-    item of `work` comes back once per variant. An interruption lets the calls under way end, for they are paid for.
+    Threads, or a cluster's workers, take one variant of a case at a time, which spreads the work more evenly than whole
+    cases would; each item of `work` comes back once per variant. Calls are made here, whoever asks for them. An
+    interruption lets those under way end, for they are paid for.
     """
     client = make_client(summarizer, stop_entities)
+    places = Places(campaign.root, campaign.root)
     with Recorder(campaign.cassettes) as recorder:
         equipped = equip_client(
             summarizer, client, campaign=campaign, recorder=recorder, budget=budget, ask_again=ask_again
         )
-        worker = Worker(Places(campaign.root, campaign.root), summarizer, stop_entities, dataset_hash, equipped)
         items = [CaseWork(one.entry, (variant,)) for one in work for variant in one.variants]
-        yield from map_threads(worker, items, jobs=jobs, stop=partial(budget.stop, "interrupted"))
+        stop = partial(budget.stop, "interrupted")
+        if cluster is None:
+            worker = Worker(places, summarizer, stop_entities, dataset_hash, equipped)
+            yield from map_threads(worker, items, jobs=jobs, stop=stop)
+        else:
+            build = partial(_asking_worker, places, summarizer, stop_entities, dataset_hash)
+            yield from cluster.map_asking(build, items, answer=Desk(equipped), stop=stop)
+
+
+def _asking_worker(
+    places: Places, summarizer: SummarizerConfig, stop_entities: frozenset[str], dataset_hash: str, ask: Ask
+) -> Worker:
+    client = AskingClient(make_client(summarizer, stop_entities), ask)
+    return Worker(places, summarizer, stop_entities, dataset_hash, client)
 
 
 def make_client(summarizer: SummarizerConfig, stop_entities: frozenset[str]) -> LLMClient:
