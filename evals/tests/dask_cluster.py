@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -13,6 +15,7 @@ class Started:
     """A scheduler and workers, each a process of its own."""
 
     def __init__(self) -> None:
+        self._scratch = tempfile.mkdtemp()
         self.scheduler = self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
         assert self.scheduler.stderr is not None
         self.address = next(
@@ -26,7 +29,11 @@ class Started:
     def _start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", f"distributed.cli.{program}", *arguments, "--no-dashboard"]
         tests = Path(__file__).parent
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests / "execution")])}
+        environment = {
+            **os.environ,
+            "DASK_TEMPORARY_DIRECTORY": self._scratch,
+            "PYTHONPATH": os.pathsep.join([str(tests), str(tests / "execution")]),
+        }
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
     def stop(self) -> None:
@@ -36,3 +43,4 @@ class Started:
             process.wait()
             if process.stderr is not None:
                 process.stderr.close()
+        shutil.rmtree(self._scratch)

@@ -148,7 +148,14 @@ class DaskCluster:
 
 
 def _asking(build: Callable[[Ask], Callable[[Item], Result]], command: str) -> Callable[[Item], Result]:
-    return build(Asker(command))
+    asker = Asker(command)
+    work = build(asker)
+
+    def begun(item: Item) -> Result:
+        asker.begin()
+        return work(item)
+
+    return begun
 
 
 def _print(line: str) -> None:

@@ -35,7 +35,7 @@ class CommandGoneError(ExaidError):
 
 
 class Asker:
-    """Asks the command, on a worker that works for it on one item at a time.
+    """Asks the command, on a worker that works for it on one item at a time; one question at a time.
 
     Args:
         command: its name.
@@ -44,9 +44,11 @@ class Asker:
     def __init__(self, command: str) -> None:
         from distributed import get_client, get_worker
 
-        client, self._address = get_client(), get_worker().address
+        client, self._worker = get_client(), get_worker()
         self._questions = _questions(client, command)
-        self._replies = _replies(client, command, self._address)
+        self._replies = _replies(client, command, self._worker.address)
+        self._task: Any = None
+        self._lock = threading.Lock()
 
     def __call__(self, question: Mapping[str, Any]) -> Any:
         """Return the answer to a question.
@@ -55,9 +57,12 @@ class Asker:
             CommandGoneError: there is none to be had.
             ExaidError: what answering it has raised.
         """
-        number = uuid.uuid4().hex
-        while _is_wanted():
-            self._questions.put([number, self._address, question])
+        with self._lock:
+            return self._answer(uuid.uuid4().hex, question)
+
+    def _answer(self, number: str, question: Mapping[str, Any]) -> Any:
+        while self._is_wanted():
+            self._questions.put([number, self._worker.address, question])
             try:
                 while (reply := self._replies.get(timeout=_ASKING_S))[0] != number:
                     pass  # an answer that was sent twice
@@ -70,6 +75,15 @@ class Asker:
             raise _kinds().get(kind, ExaidError)(what, where=where, remedy=remedy)
         raise CommandGoneError(_GONE)
 
+    def begin(self) -> None:
+        """Take note of the item that this thread is about to work on; others may ask for it."""
+        self._task = self._worker.get_current_task()
+
+    def _is_wanted(self) -> bool:
+        """Whether that item is still waited for."""
+        task = self._worker.state.tasks.get(self._task)
+        return task is not None and task.state in _UNDER_WAY
+
 
 def _kinds() -> dict[str, type[ExaidError]]:
     """Every kind of error that a user can act on, by name."""
@@ -77,15 +91,6 @@ def _kinds() -> dict[str, type[ExaidError]]:
     for kind in kinds:
         kinds += kind.__subclasses__()
     return {kind.__name__: kind for kind in kinds}
-
-
-def _is_wanted() -> bool:
-    """Whether the item that this thread works on is still waited for."""
-    from distributed import get_worker
-
-    worker = get_worker()
-    task = worker.state.tasks.get(worker.get_current_task())
-    return task is not None and task.state in _UNDER_WAY
 
 
 class Answering:

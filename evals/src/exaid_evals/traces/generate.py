@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
@@ -18,11 +18,15 @@ from exaid_evals.clients.base import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import OnFailure
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError
-from exaid_evals.execution.choose import executor
+from exaid_evals.execution.choose import asking_executor, executor
 from exaid_evals.execution.local import map_threads
+from exaid_evals.execution.questions import Ask
 from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
-from exaid_evals.traces.model import Trace, failed_trace, read_trace, write_trace
+from exaid_evals.traces.model import Provenance, Trace, failed_trace, read_trace, write_trace
 from exaid_evals.traces.plan import Plan
+
+if TYPE_CHECKING:
+    from exaid_evals.traces.mac.source import AskingSource
 
 
 class TraceSource(Protocol):
@@ -114,7 +118,7 @@ def make_traces(
     Args:
         plan: from `plan.plan_traces`.
         jobs: cases made at the same time; the bytes do not depend on it.
-        cluster: where a simulation is computed, as `execution.choose.executor` takes it; live ones run here.
+        cluster: where conversations are made, as `execution.choose.executor` takes it; calls are made here.
         budget: what the calls of a live conversation may cost. When it is used up, the cases that need more are left
             for the next call; what is under way is waited for, since it is paid for.
         on_case: called with each finished case: of those that were there first.
@@ -239,42 +243,70 @@ def _conversation(
 
         stub = StubSource(plan.generation_config, plan.provenance, plan.every_case)
         # A simulation computes: processes, in the order of the cases.
-        workers = partial(partial, _Writer(plan, stub))
+        workers = partial(_Writer, _Making.of(plan), stub.generate)
         yield (
             stub,
             lambda cases: executor(jobs, cluster, at_most=len(cases) // _WORTH_A_PROCESS).map_ordered(workers, cases),
         )
         return
-    from exaid_evals.traces.mac.source import MacSource
+    from exaid_evals.traces.mac.keeper import KeeperDesk, Keeping
+    from exaid_evals.traces.mac.recording import RecordedRun
+    from exaid_evals.traces.mac.source import AskingSource, MacSource
 
-    with MacSource(plan.live, plan.provenance, plan.manifest.created_at, on_note, budget) as mac:
-        # MAC waits, in a process of its own: threads, each case as it ends.
-        yield mac, lambda cases: map_threads(_Writer(plan, mac), cases, jobs=jobs, stop=mac.stop)
+    made, epoch = plan.provenance, plan.manifest.created_at
+    run = RecordedRun(made.mas_run_id, epoch, made.mac_commit, made.model)
+    with Keeping(plan.live, run, on_note, budget) as keeper, MacSource(plan.live, made, epoch, keeper) as mac:
+        if cluster is None:
+            # MAC waits, in a process of its own: threads, each case as it ends.
+            yield (
+                mac,
+                lambda cases: map_threads(_Writer(_Making.of(plan), mac.generate), cases, jobs=jobs, stop=mac.stop),
+            )
+            return
+        asking = asking_executor(cluster)
+        there = partial(AskingSource, replace(plan.live, endpoint=None), made, epoch, keeper.replaying)
+        build = partial(_asking_writer, _Making.of(plan), there)
+        stop = partial(budget.stop, "interrupted")
+        yield mac, lambda cases: asking.map_asking(build, cases, answer=KeeperDesk(keeper), stop=stop)
+
+
+def _asking_writer(making: _Making, source: Callable[[Ask], AskingSource], ask: Ask) -> _Writer:
+    return _Writer(making, source(ask).generate)
+
+
+class _Making(NamedTuple):
+    """What is known of a plan where traces are made: its cases and its manifest stay behind."""
+
+    campaign: Campaign
+    provenance: Provenance
+    epoch: str
+    writes_failures: bool
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        writes_failures = plan.dataset.on_failure is not OnFailure.RAISE
+        return cls(plan.campaign, plan.provenance, plan.manifest.created_at, writes_failures)
 
 
 class _Writer:
-    """Makes traces and writes them, where the work is done: the process that asks for them holds none.
+    """Makes traces and writes them, where the work is done: the process that asks for them holds none."""
 
-    What a plan holds of cases and manifest stays behind, for it is sent to each process.
-    """
-
-    def __init__(self, plan: Plan, source: TraceSource) -> None:
-        self._source, self._campaign = source, plan.campaign
-        self._provenance, self._epoch = plan.provenance, plan.manifest.created_at
-        self._writes_failures = plan.dataset.on_failure is not OnFailure.RAISE
+    def __init__(self, making: _Making, generate: Callable[[Case], Trace]) -> None:
+        self._making, self._generate = making, generate
 
     def __call__(self, case: Case) -> _Finished | str | None:
         """Return what is kept of a case's trace; why it has none, where that is to stop the stage."""
+        making = self._making
         try:
-            trace = self._source.generate(case)
+            trace = self._generate(case)
         except StoppedError:
             return None
         except CaseFailedError as error:
-            if not self._writes_failures:
+            if not making.writes_failures:
                 return error.what
-            trace = failed_trace(case.case_id, self._epoch, self._provenance, error.what)
-        write_trace(self._campaign.trace_file(case.case_id), trace)
-        return _Finished(entry_of(self._campaign, trace), trace.failure_reason)
+            trace = failed_trace(case.case_id, making.epoch, making.provenance, error.what)
+        write_trace(making.campaign.trace_file(case.case_id), trace)
+        return _Finished(entry_of(making.campaign, trace), trace.failure_reason)
 
 
 def _failure(reason: str, case: Case) -> CaseFailedError:

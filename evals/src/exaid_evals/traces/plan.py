@@ -23,7 +23,7 @@ from exaid_evals.traces.freeze import LEDGER, frozen_already
 from exaid_evals.traces.model import Provenance
 
 if TYPE_CHECKING:
-    from exaid_evals.traces.mac.source import MacSettings
+    from exaid_evals.traces.mac.settings import MacSettings
 
 STUB_DECODING = "simulated conversation: no language model, nothing was sampled"
 

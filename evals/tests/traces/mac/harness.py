@@ -86,9 +86,17 @@ def planned(
     return plan_traces(wanted)
 
 
-def made(folder: Path, mac: Checkout, base_url: str = "http://127.0.0.1:9/v1", *, jobs: int = 2, **more: Any) -> Result:
+def made(
+    folder: Path,
+    mac: Checkout,
+    base_url: str = "http://127.0.0.1:9/v1",
+    *,
+    jobs: int = 2,
+    cluster: str | None = None,
+    **more: Any,
+) -> Result:
     """Run the stage."""
-    return make_traces(planned(folder, mac, base_url, **more), jobs=jobs)
+    return make_traces(planned(folder, mac, base_url, **more), jobs=jobs, cluster=cluster)
 
 
 def replayed(folder: Path, recorded: Path, mac: Checkout, **more: Any) -> Result:

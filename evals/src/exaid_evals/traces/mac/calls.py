@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
@@ -57,6 +57,20 @@ class Reply:
 
 Forward = Callable[[bytes], Reply]
 """Sends a request's body to the service; raises nothing."""
+Answered = tuple[Reply, str, Answer | None]
+"""The reply, the request's hash, and the answer, recorded before or now; None where there is none."""
+
+
+class Answers(Protocol):
+    """Answers the calls of one case."""
+
+    def answer(self, body: bytes, repeats: Mapping[str, int]) -> Answered:
+        """Answer a request.
+
+        Args:
+            body: the request's.
+            repeats: hash of a request → how often it has been answered in this try.
+        """
 
 
 class CaseCalls:
@@ -75,40 +89,32 @@ class CaseCalls:
         self._budget = budget or Budget()
         self._lock = threading.Lock()
 
-    def answer(self, body: bytes, repeat: Callable[[str], int]) -> tuple[Reply, str, Answer | None]:
-        """Answer a request.
-
-        Args:
-            body: the request's.
-            repeat: given the request's hash, how often the same request has been answered in this try.
-
-        Returns:
-            The reply, the request's hash, and the answer, recorded before or now; None where there is none.
-        """
+    def answer(self, body: bytes, repeats: Mapping[str, int]) -> Answered:
+        """Do as `Answers` says."""
         try:
             request = json.loads(body)
             request_sha256 = sha256_structure(request)
         except (ValueError, RecursionError):
-            return _refusal("MAC's request is not JSON"), "", None
+            return refusal("MAC's request is not JSON"), "", None
         if not isinstance(request, dict):
-            return _refusal("MAC's request is not a JSON object"), "", None
+            return refusal("MAC's request is not a JSON object"), "", None
         with self._lock:
-            number = repeat(request_sha256)
+            number = repeats.get(request_sha256, 0)
             recorded = self._recording.find(self.case_id, request_sha256, number)
             if recorded is not None:
                 reply = Reply(200, canonical_bytes(recorded.response), deltas=recorded.deltas)
                 return reply, request_sha256, recorded
             if self._forward is None:
                 difference = self._recording.nearest_difference(self.case_id, request)
-                return _refusal(f"a request that was not recorded: {difference}"), request_sha256, None
+                return refusal(f"a request that was not recorded: {difference}"), request_sha256, None
             try:
                 self._recording.prepare()
                 self._budget.charge(prompt_ctu(request))
             except StoppedError as error:
-                return _refusal(error.what, stopped=True), request_sha256, None
+                return refusal(error.what, stopped=True), request_sha256, None
             except OSError as error:
                 what = f"the answer could not be recorded ({error.strerror})"
-                return _refusal(what, stopped=True), request_sha256, None
+                return refusal(what, stopped=True), request_sha256, None
             started = time.monotonic()
             reply = self._forward(body)
             latency_ms = round((time.monotonic() - started) * 1000)
@@ -147,7 +153,7 @@ class Session:
         stopped: whether a call was not sent, since no more may be made.
     """
 
-    def __init__(self, calls: CaseCalls) -> None:
+    def __init__(self, calls: Answers) -> None:
         self.trouble: Trouble | None = None
         self.stopped = False
         self._calls = calls
@@ -157,7 +163,7 @@ class Session:
 
     def answer(self, body: bytes) -> tuple[Reply, str]:
         """Answer a request, and return the hash under which it counts once it is delivered."""
-        reply, request_sha256, recorded = self._calls.answer(body, self._answered.__getitem__)
+        reply, request_sha256, recorded = self._calls.answer(body, self._answered)
         self.trouble = reply.trouble
         self.stopped = self.stopped or (reply.trouble is not None and reply.trouble.stopped)
         if recorded is not None:
@@ -234,7 +240,8 @@ def _content_ctu(message: Any) -> int:
     return ctu(content)
 
 
-def _refusal(what: str, *, stopped: bool = False) -> Reply:
+def refusal(what: str, *, stopped: bool = False) -> Reply:
+    """Return a reply that answers nothing."""
     body = canonical_bytes({"error": {"message": what, "type": "exaid_evals", "code": None, "param": None}})
     # 400: MAC's client does not ask again.
     return Reply(400, body, trouble=Trouble(what, passing=False, stopped=stopped))

@@ -20,7 +20,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.traces.mac.recording import recorded_cases, recorded_run
-from exaid_evals.traces.mac.source import MacSettings
+from exaid_evals.traces.mac.settings import MacSettings
 
 AUTOGEN = ("pyautogen", "0.2.32")
 _ENTRY = "main.py"

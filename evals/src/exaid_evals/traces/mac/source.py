@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.cases.base import Case, content_of
-from exaid_evals.clients.base import Budget, StoppedError
-from exaid_evals.clients.endpoint import Endpoint
-from exaid_evals.config.mas_generation import LiveConfig, MacConfig, MacModelConfig, Stage
+from exaid_evals.clients.base import StoppedError
+from exaid_evals.config.mas_generation import Stage
 from exaid_evals.errors import CaseFailedError, DataError, ExaidError, LLMError
-from exaid_evals.traces.mac.calls import CaseCalls, Session, Trouble
+from exaid_evals.execution.questions import Ask
+from exaid_evals.traces.mac.calls import Answers, Session, Trouble
+from exaid_evals.traces.mac.keeper import AskingKeeper, Keeper
 from exaid_evals.traces.mac.process import End, Said, Try, Verdict, agent_of, run_child, verdict_on
-from exaid_evals.traces.mac.proxy import Address, Forwarder, Proxy
-from exaid_evals.traces.mac.recording import Outcome, RecordedRun, Recording, SaidAt
+from exaid_evals.traces.mac.proxy import Address, Proxy
+from exaid_evals.traces.mac.recording import Outcome, SaidAt
+from exaid_evals.traces.mac.settings import MacSettings
 from exaid_evals.traces.model import Message, Provenance, Trace
 
 # As MAC spells them.
 _STAGES = {Stage.INITIAL: "inital", Stage.FOLLOW_UP: "follow_up"}
-
-
-@dataclass(frozen=True, slots=True)
-class MacSettings:
-    """Everything that a run of MAC needs to know.
-
-    Attributes:
-        mac: the settings of MAC's run.
-        live: how it is run.
-        model: its language model.
-        mac_dir: its folder, verified.
-        endpoint: where its model answers; None for a replay, which asks nobody.
-        recording: the file of its recorded calls.
-        command: what makes such a recording, as a remedy names it.
-    """
-
-    mac: MacConfig
-    live: LiveConfig
-    model: MacModelConfig
-    mac_dir: Path
-    endpoint: Endpoint | None
-    recording: Path
-    command: str = "--llm openai"
 
 
 class MacSource:
@@ -56,51 +33,26 @@ class MacSource:
         settings: what to run, and how.
         provenance: what every record says about its making.
         epoch: time stamp of every case's first message.
-        on_note: called with what a user may want to know meanwhile: tries that failed, reports that could not be read.
-        budget: what its calls may cost.
+        keeper: has what was recorded, and answers MAC's calls.
     """
 
-    def __init__(
-        self,
-        settings: MacSettings,
-        provenance: Provenance,
-        epoch: str,
-        on_note: Callable[[str], None] = lambda _: None,
-        budget: Budget | None = None,
-    ) -> None:
-        self._budget = budget or Budget()
+    def __init__(self, settings: MacSettings, provenance: Provenance, epoch: str, keeper: Keeper) -> None:
         self._settings = settings
         self._provenance = provenance
         self._epoch = epoch
-        self._on_note = on_note
+        self._keeper = keeper
         self._stop = threading.Event()
-        self._open = contextlib.ExitStack()
-        self._recording: Recording
         self._proxy: Proxy
-        self._forward: Forwarder | None = None
 
     def __enter__(self) -> Self:
-        """Open the recording and the proxy.
-
-        Raises:
-            DataError: the recording is damaged.
-        """
-        settings, made = self._settings, self._provenance
-        run = RecordedRun(made.mas_run_id, self._epoch, made.mac_commit, made.model)
-        with self._open:
-            replay = settings.endpoint is None
-            self._recording = self._open.enter_context(Recording(settings.recording, run, read_only=replay))
-            if settings.endpoint is not None:
-                self._forward = Forwarder(settings.endpoint, settings.model.timeout, stream=settings.live.stream)
-                self._open.callback(self._forward.close)
-            self._proxy = self._open.enter_context(Proxy())
-            self._open = self._open.pop_all()
+        """Open the proxy."""
+        self._proxy = Proxy().__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill what still runs, and bring the recording in order."""
+        """Kill what still runs."""
         self.stop()
-        self._open.close()
+        self._proxy.__exit__()
 
     def stop(self) -> None:
         """Have every process killed, within a moment."""
@@ -129,36 +81,36 @@ class MacSource:
         """
         if self._stop.is_set():
             raise _stopped(case.case_id)
-        known = self._recording.outcome(case.case_id)
-        if self._forward is None and known is None:
+        keeper = self._keeper
+        known = keeper.outcome(case.case_id)
+        if keeper.replaying and known is None:
             remedy = f"record it with {self._settings.command}"
             raise DataError("was not recorded to its end", where=case.case_id, remedy=remedy)
-        if self._forward is None and known is not None and known.failure_reason is not None:
+        if keeper.replaying and known is not None and known.failure_reason is not None:
             # A hang or a crash is not to be had again; that it was is what the recording says.
             raise CaseFailedError(known.failure_reason, where=case.case_id)
-        if known is None and self._budget.stop_reason is not None:
+        if known is None and (stop_reason := keeper.stop_reason()) is not None:
             # It would be started to be refused its first new call.
-            raise StoppedError(self._budget.stop_reason, where=case.case_id)
-        calls = CaseCalls(case.case_id, self._recording, self._forward, self._budget)
-        result, session, verdict, tries = self._tried(case.case_id, calls)
+            raise StoppedError(stop_reason, where=case.case_id)
+        result, session, verdict, tries = self._tried(case.case_id, keeper.calls(case.case_id))
         if session.stopped:
-            raise StoppedError(self._budget.stop_reason or "", where=case.case_id)
+            raise StoppedError(keeper.stop_reason() or "", where=case.case_id)
         if verdict.fatal:
             raise _fatal(case.case_id, verdict, session.trouble)
         hashes = tuple(sha256_text(item.content) for item in result.said) if verdict.failure is None else ()
-        if self._forward is None:
+        if keeper.replaying:
             self._require_as_recorded(case.case_id, known, verdict, hashes)
         if verdict.failure is not None:
             reason = verdict.failure if tries == 1 else f"{verdict.failure} (the last of {tries} tries)"
-            self._recording.add_outcome(case.case_id, Outcome(tries, failure_reason=reason))
+            keeper.add_outcome(case.case_id, Outcome(tries, failure_reason=reason))
             raise CaseFailedError(reason, where=case.case_id)
         if verdict.note is not None:
-            self._on_note(f"{case.case_id}: {verdict.note}")
+            keeper.note(f"{case.case_id}: {verdict.note}")
         if known is not None and tuple(one.content_sha256 for one in known.messages) == hashes:
             times = known.messages
         else:
             times = _times(result.said, hashes, session)
-            self._recording.add_outcome(case.case_id, Outcome(tries, note=verdict.note, messages=times))
+            keeper.add_outcome(case.case_id, Outcome(tries, note=verdict.note, messages=times))
         messages = tuple(
             Message(
                 agent_of(item.name),
@@ -172,7 +124,7 @@ class MacSource:
         )
         return Trace(case.case_id, self._epoch, messages, self._provenance)
 
-    def _tried(self, case_id: str, calls: CaseCalls) -> tuple[Try, Session, Verdict, int]:
+    def _tried(self, case_id: str, calls: Answers) -> tuple[Try, Session, Verdict, int]:
         """Try until there is a conversation, or another try is not worth it."""
         live = self._settings.live
         for number in range(1, live.retry.attempts + 1):
@@ -187,7 +139,7 @@ class MacSource:
             if verdict.failure is None or verdict.fatal or not again:
                 return result, session, verdict, number
             wait_s = self._wait_s(case_id, number, verdict.wait_s)
-            self._on_note(f"{case_id}: {verdict.failure}; once more in {wait_s:.0f} s")
+            self._keeper.note(f"{case_id}: {verdict.failure}; once more in {wait_s:.0f} s")
             if self._stop.wait(wait_s):
                 break
         raise _stopped(case_id)
@@ -233,6 +185,27 @@ class MacSource:
             f"{self._settings.command}"
         )
         raise DataError(what, where=case_id, remedy=remedy)
+
+
+class AskingSource:
+    """Runs MAC on a worker, one case after the other; the command that it asks keeps recording, budget and connection.
+
+    Args:
+        settings: of the command, without its connection.
+        provenance: as of `MacSource`.
+        epoch: as of `MacSource`.
+        replaying: whether the command has nothing but a recording.
+        ask: asks the command.
+    """
+
+    def __init__(self, settings: MacSettings, provenance: Provenance, epoch: str, replaying: bool, ask: Ask) -> None:
+        keeper = AskingKeeper(ask, replaying=replaying)
+        self._source = partial(MacSource, settings, provenance, epoch, keeper)
+
+    def generate(self, case: Case) -> Trace:
+        """Return MAC's conversation about a case; as of `MacSource`."""
+        with self._source() as mac:
+            return mac.generate(case)
 
 
 def _times(said: list[Said], hashes: Sequence[str], session: Session) -> tuple[SaidAt, ...]:
