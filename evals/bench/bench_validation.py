@@ -22,7 +22,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from exaid_evals.artifacts.schemas import load_schema
-from exaid_evals.validation.scan import Target, campaign_targets, check_files
+from exaid_evals.validation.scan import check_files
+from exaid_evals.validation.targets import Target, campaign_targets
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 

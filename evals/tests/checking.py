@@ -9,7 +9,8 @@ from typing import Any
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.validation.base import Surroundings
-from exaid_evals.validation.scan import Target, campaign_targets, check_file
+from exaid_evals.validation.file import check_file
+from exaid_evals.validation.targets import Target, campaign_targets
 from factories import Record
 
 Change = Callable[[list[Any]], object]
@@ -17,7 +18,7 @@ Change = Callable[[list[Any]], object]
 
 def found_in(path: Path) -> list[tuple[int, str]]:
     """Return line and text of everything that is wrong with a file."""
-    report = check_file(Target(path), Surroundings(), keep=100)
+    report = check_file(Target(str(path)), Surroundings(), keep=100)
     return [(finding.line, finding.what) for finding in report.findings]
 
 

@@ -19,8 +19,10 @@ from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.execution import local
 from exaid_evals.validation import scan
+from exaid_evals.validation.file import FileReport, check_file
+from exaid_evals.validation.targets import Target
 from factories import trace_records
-from stub_campaigns import change_record, copy_of, shared_campaign
+from stub_campaigns import change_byte, change_record, copy_of, shared_campaign
 
 SOURCE = Path(validate.__file__).resolve().parents[2]
 
@@ -291,17 +293,16 @@ def test_metrics_are_held_against_the_runs_that_are_read(
 def test_what_the_ledger_vouches_for_is_counted_and_not_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With --trust-ledger the verdict and counts are the same; a run log that was changed since is read, and named."""
+    """With --trust-ledger verdict and counts are the same; what was changed since, by one byte, is read and named."""
     campaign = copy_of(shared_campaign(), tmp_path / "data")
     command = ["validate", "--data-dir", str(campaign.root)]
     capsys.readouterr()  # what the first caller says while it makes the campaign
     assert run(command) == 0
     whole = capsys.readouterr().out
-    path = next(campaign.runs.glob("V3/*.jsonl.gz"))
+    log, trace = next(campaign.runs.glob("V3/*.jsonl.gz")), next(campaign.traces.glob("*.jsonl.gz"))
     read: list[Path] = []
-    check_file = scan.check_file
 
-    def noted(target: scan.Target, *rest: Any, **named: Any) -> scan.FileReport:
+    def noted(target: Target, *rest: Any, **named: Any) -> FileReport:
         read.append(target.path)
         return check_file(target, *rest, **named)
 
@@ -309,9 +310,10 @@ def test_what_the_ledger_vouches_for_is_counted_and_not_read(
         patch.setattr(scan, "check_file", noted)
         assert run([*command, "--trust-ledger"]) == 0
         assert capsys.readouterr().out == whole
-        assert path not in read
+        assert {log, trace} & set(read) == set()
         assert campaign.manifest_file in read
-        change_record(path, 2, lambda record: record.update(ctu=-1))
-        assert run([*command, "--trust-ledger"]) == 1
-        assert path in read
-    assert path.name in capsys.readouterr().out
+        for path, old, new in ((log, b'"ctu":', b'"cta":'), (trace, b'"text_units_ctu":', b'"text_units_cta":')):
+            change_byte(path, old, new)
+            assert run([*command, "--trust-ledger"]) == 1
+            assert path in read
+            assert f"{path.parent.name}/{path.name}:" in capsys.readouterr().out

@@ -61,7 +61,8 @@ from exaid_evals.traces.importers.base import importer_of
 from exaid_evals.traces.importers.source import Source
 from exaid_evals.traces.model import read_trace
 from exaid_evals.validation.base import Surroundings
-from exaid_evals.validation.scan import Target, check_file
+from exaid_evals.validation.file import check_file
+from exaid_evals.validation.targets import Target
 from item_scores import made_logs
 from runs.test_formats import CASES
 from runs.test_layouts import LAYOUTS
@@ -251,7 +252,7 @@ def _of_records(campaign: Path) -> dict[str, Reader]:
     whole = {**folder_of(campaign), **packed}
 
     def validated(path: Path) -> object:
-        return check_file(Target(path, path.name), Surroundings(), keep=5)
+        return check_file(Target(str(path)), Surroundings(), keep=5)
 
     return {
         "records, packed": _of_file(_all(scan_jsonl), "x.jsonl.gz", [*traces, *runs]),

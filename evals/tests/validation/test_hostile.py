@@ -159,11 +159,11 @@ def test_an_unreadable_file_is_one_finding(readable_by_all: Path) -> None:
 _MEASURE = """
 import resource, sys
 from pathlib import Path
-from exaid_evals.validation.scan import check_file
-from exaid_evals.validation.scan import Target
+from exaid_evals.validation.file import check_file
+from exaid_evals.validation.targets import Target
 from exaid_evals.validation.base import Surroundings
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-report = check_file(Target(Path(sys.argv[1])), Surroundings(), keep=5)
+report = check_file(Target(sys.argv[1]), Surroundings(), keep=5)
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 print(grown // 1024, report.n_findings, *[f"{f.line}:{f.what}" for f in report.findings], sep="|")
 """

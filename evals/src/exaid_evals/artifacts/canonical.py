@@ -57,11 +57,23 @@ def equal_as_rounded(recorded: float, made: float, terms: Iterable[float] = (), 
     >>> equal_as_rounded(0.333333, 1 / 3), equal_as_rounded(1.5e-6, 2e-8, [1e-8, 3e-8])
     (True, False)
     """
+    if abs(recorded - made) <= 1e-9 * abs(made):
+        return True
     held = [recorded, *terms]
     largest = max(map(abs, (*held, made)))
-    fine = largest < _FINE_BELOW and any(round(one, FLOAT_DECIMALS) != one for one in held)
+    fine = may_be_fine(largest) and any(map(is_fine, held))
     step = 10.0**-FLOAT_DECIMALS * (largest / _FINE_BELOW if fine else 1.0)
     return abs(recorded - made) <= 2 * step * times + 1e-9 * abs(made)
+
+
+def is_fine(value: float) -> bool:
+    """Return whether a number has more than six decimals."""
+    return round(value, FLOAT_DECIMALS) != value
+
+
+def may_be_fine(largest: float) -> bool:
+    """Return whether numbers up to this are written with more than six decimals, where they have them."""
+    return largest < _FINE_BELOW
 
 
 def canonical_bytes(value: Any) -> bytes:

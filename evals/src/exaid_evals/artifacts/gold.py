@@ -7,10 +7,9 @@ vocabularies in `exaid_evals.ontologies`: a phenotype's where one exists, else a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class MentionKind(StrEnum):
@@ -35,8 +34,7 @@ NOT_STATING = (MentionKind.NEGATED, MentionKind.NEAR_MISS)
 """The kinds that name something without stating it: what is denied, and what is said of relatives or supposed."""
 
 
-@dataclass(frozen=True, slots=True)
-class GoldMention:
+class GoldMention(NamedTuple):
     """One labelled place of a message.
 
     Attributes:
@@ -75,7 +73,7 @@ def concepts_stated(mentions: Iterable[GoldMention]) -> tuple[str, ...]:
     >>> concepts_stated([fever, GoldMention(10, 15, MentionKind.NEGATED, "HP:0000988")])
     ('HP:0001945',)
     """
-    return tuple(sorted({mention.stated for mention in mentions if mention.stated is not None}))
+    return _stated(mentions)
 
 
 def to_fields(mention: GoldMention) -> dict[str, Any]:
@@ -88,20 +86,22 @@ def from_fields(fields: Mapping[str, Any]) -> GoldMention:
     return GoldMention(fields["start"], fields["end"], _KINDS[fields["kind"]], fields["concept_id"])
 
 
+def _stated(labels: Iterable[tuple[int, int, str, str | None]]) -> tuple[str, ...]:
+    return tuple(sorted({concept for _, _, kind, concept in labels if concept is not None and kind in STATING}))
+
+
 def gold_problems(
-    content: str, mentions: Iterable[GoldMention] | None, concepts: Iterable[str] | None
+    content: str, mentions: Iterable[tuple[int, int, str, str | None]] | None, concepts: Iterable[str] | None
 ) -> Iterator[str]:
-    """Yield every way in which a message's labels contradict its text or each other."""
+    """Yield every way in which a message's labels, or tuples of their fields, contradict its text or each other."""
     if mentions is None:
         return
-    labels, length = tuple(mentions), len(content)
-    for mention in labels:
-        if not mention.start < mention.end <= length:
-            yield (
-                f"the gold mention {mention.start}–{mention.end} is empty, or beyond the content's "
-                f"{len(content)} characters"
-            )
-    if any(after <= before for before, after in pairwise([label.order for label in labels])):
+    labels, length = list(mentions), len(content)
+    for start, end, _, _ in labels:
+        if not start < end <= length:
+            yield f"the gold mention {start}–{end} is empty, or beyond the content's {length} characters"
+    order = [(start, end, kind, concept or "") for start, end, kind, concept in labels]
+    if any(after <= before for before, after in pairwise(order)):
         yield "gold_mentions are not in the order of the text, or one is a duplicate"
-    if concepts is None or sorted(concepts) != list(concepts_stated(labels)):
+    if concepts is None or sorted(concepts) != list(_stated(labels)):
         yield "gold_concepts are not the concepts that gold_mentions state"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +35,18 @@ class Line(NamedTuple):
     value: dict[str, Any] | None
     problem: str | None = None
     remedy: str | None = None
+
+
+class Records(NamedTuple):
+    """Lines one behind the other that are records, all of them.
+
+    Attributes:
+        number: of the first line, counted from 1.
+        values: the records.
+    """
+
+    number: int
+    values: list[dict[str, Any]]
 
 
 class Digest(Protocol):
@@ -101,6 +114,17 @@ def scan_jsonl(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Dige
         max_line_bytes: a longer line is a problem, and is never held in memory.
         digest: is fed with the content, so that hashing a file needs no second reading.
     """
+    for found in scan_batches(path, max_line_bytes=max_line_bytes, digest=digest):
+        if isinstance(found, Records):
+            yield from map(Line, count(found.number), found.values)
+        else:
+            yield found
+
+
+def scan_batches(
+    path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Digest | None = None
+) -> Iterator[Records | Line]:
+    """Do as `scan_jsonl`, but yield the records of many lines at once wherever none of them has a problem."""
     number, held, skipped = 1, b"", 0
     try:
         for chunk in content_chunks(path):
@@ -119,13 +143,13 @@ def scan_jsonl(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Dige
                 return
             if not others:
                 continue
-            if not skipped:
-                yield parse_line(held, number)
-            held, skipped = others.pop(), 0
-            for raw in others:
-                number += 1
-                yield parse_line(raw, number) if len(raw) <= max_line_bytes else _too_long(number, max_line_bytes)
-            number += 1
+            beginning = held
+            held = others.pop()
+            lines = others if skipped else [beginning, *others]
+            number += skipped > 0
+            skipped = 0
+            yield from _parsed(lines, number, max_line_bytes)
+            number += len(lines)
     except DataError as error:
         # What is wrong with the file as a whole has no line; what ended the reading does.
         at = number if number > 1 or held or skipped else 0
@@ -133,6 +157,32 @@ def scan_jsonl(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Dige
         return
     if held:
         yield Line(number, None, "half a line, without its newline", "the file was cut: make it again")
+
+
+_AT_ONCE_BYTES = 1 << 16
+"""What is parsed at once, about: what is made of more does not fit into a processor's cache until it is checked."""
+
+
+def _parsed(lines: Sequence[bytes], first: int, max_line_bytes: int) -> Iterator[Records | Line]:
+    step = 1 + _AT_ONCE_BYTES * len(lines) // (1 + sum(map(len, lines)))
+    for start in range(0, len(lines), step):
+        some = lines[start : start + step]
+        values = _all_records(some) if max(map(len, some)) <= max_line_bytes else None
+        if values is not None:
+            yield Records(first + start, values)
+            continue
+        for number, raw in enumerate(some, first + start):
+            yield parse_line(raw, number) if len(raw) <= max_line_bytes else _too_long(number, max_line_bytes)
+
+
+def _all_records(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Return the records of lines; None where one of them has a problem, which `parse_line` says."""
+    try:
+        values = list(map(orjson.loads, lines))
+        _require_nothing_hidden(values, lines)
+    except (orjson.JSONDecodeError, _HiddenError, TypeError, RecursionError):
+        return None
+    return values if set(map(type, values)) == {dict} else None
 
 
 def salvage_jsonl(path: Path) -> Iterator[Line]:
@@ -178,10 +228,7 @@ def parse_line(raw: bytes, number: int) -> Line:
     """Parse one line without its newline."""
     try:
         value = orjson.loads(raw)
-        # A line without spaces equals its own re-encoding, which proves that no key is a duplicate and no number lost
-        # a digit: the fast path. Other lines may still be right and take the slow one.
-        if orjson.dumps(value) != raw:
-            _refuse_what_a_parser_hides(raw)
+        _require_nothing_hidden([value], [raw])
     except orjson.JSONDecodeError as error:
         return _diagnose(raw, number, error)
     except _HiddenError as error:
@@ -228,9 +275,17 @@ class _HiddenError(ValueError):
         self.remedy = remedy
 
 
-def _refuse_what_a_parser_hides(raw: bytes) -> None:
-    """Refuse a repeated key, of which orjson keeps the last, and an integer that it turns into a float."""
-    json.loads(raw, object_pairs_hook=_refuse_repeated_key, parse_int=_refuse_huge_integer)
+def _require_nothing_hidden(values: Sequence[Any], lines: Sequence[bytes]) -> None:
+    """Refuse a repeated key, of which orjson keeps the last, and an integer that it turns into a float.
+
+    A line without spaces equals its own re-encoding, which proves that it has neither: the fast path. Other lines may
+    still be right and take the slow one.
+    """
+    if orjson.dumps(values) == b"[" + b",".join(lines) + b"]":  # each line is a whole value, so each equals its own
+        return
+    for value, raw in zip(values, lines, strict=True):
+        if orjson.dumps(value) != raw:
+            json.loads(raw, object_pairs_hook=_refuse_repeated_key, parse_int=_refuse_huge_integer)
 
 
 def repeated_key(pairs: list[tuple[str, Any]]) -> str | None:

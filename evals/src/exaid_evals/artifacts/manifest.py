@@ -53,7 +53,7 @@ class TraceEntry:
         return self.status == "failed"
 
 
-_ENTRY = tuple(field.name for field in fields(TraceEntry))
+ENTRY = tuple(field.name for field in fields(TraceEntry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def assembled(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     first, *others = records
     record = {name: value for name, value in first.items() if name != "record_type"}
     if "record_type" in first:
-        cases = [{name: one[name] for name in _ENTRY if name in one} for one in others]
+        cases = [{name: one[name] for name in ENTRY if name in one} for one in others]
         config = {**record["mas_generation_config"], "ordered_case_list": [one["case_id"] for one in cases]}
         record["mas_generation_config"] = config
         if "trace_dataset_hash" in record:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -136,7 +137,7 @@ def _read_line(line: bytes) -> tuple[str, Place] | None:
         return None
     if not is_plain(name) or "/" in name or not _SHARD.fullmatch(shard) or min(start, length) < 0:
         return None
-    return name, Place(shard, start, length)
+    return sys.intern(name), Place(sys.intern(shard), start, length)  # a text that others hold too
 
 
 def pack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 FIELDS = (
     "status_action",
@@ -14,6 +15,7 @@ FIELDS = (
 )
 SEMANTIC_FIELDS = FIELDS[:5]
 MAX_FIELD_CHARS = 300
+_VALUES = itemgetter(*FIELDS)
 
 
 def render(content: Mapping[str, str], fields: Sequence[str]) -> str:
@@ -40,6 +42,10 @@ def field_problems(content: object) -> list[str]:
 def text_problems(content: Mapping[str, str] | None, semantics_text: str, rendered_text: str) -> list[str]:
     """Return which of the two texts are not those of the fields; none where there are no fields."""
     if content is None:
+        return []
+    *values, contributions = _VALUES(content)
+    semantics = "\n".join(values)
+    if semantics == semantics_text and f"{semantics}\n{contributions}" == rendered_text:
         return []
     texts = {"semantics_text": (semantics_text, SEMANTIC_FIELDS), "rendered_text": (rendered_text, FIELDS)}
     wrong = [name for name, (text, fields) in texts.items() if text != render(content, fields)]

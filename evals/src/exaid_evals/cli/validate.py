@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from exaid_evals.config.requests import ValidateRequest
 
 if TYPE_CHECKING:
     from exaid_evals.validation.base import Finding
-    from exaid_evals.validation.scan import FileReport, Target
+    from exaid_evals.validation.file import FileReport
+    from exaid_evals.validation.targets import Target
 
 _SHOWN_PER_FILE = 5
 _SHOWN_PER_FILE_VERBOSE = 1000
@@ -31,36 +32,68 @@ def run_validate(request: ValidateRequest) -> int:
     Without arguments: every manifest, case, trace, run, metrics file and export of the campaign. Exit status: 0 all
     valid, or nothing to check; 1 problems, each on a line of its own; 2 a path that does not exist.
     """
-    from exaid_evals.validation.scan import campaign_targets, named_targets
+    from exaid_evals.validation.targets import campaign_targets, named_targets
 
     paths, campaign = request.paths, request.campaign
     targets = named_targets(paths) if paths else campaign_targets(campaign)
-    keep = _SHOWN_PER_FILE_VERBOSE if request.verbose else _SHOWN_PER_FILE
-    reports = _check(targets, keep=keep, request=request)
+    found = _check(targets, request)
     places = ", ".join(shown(Path(path)) for path in paths) or shown(campaign.root)
     if request.as_json:
-        _print_json(reports, places)
-    elif not reports:
+        _print_json(found, places)
+    elif not found.n_files:
         click.echo(f"scaffold mode: nothing to validate in {places}")
     else:
-        _print_problems(reports)
+        _print_problems(found.bad)
         if not request.brief:
-            _print_kinds(reports)
-        _print_verdict(reports)
-    return 1 if any(report.n_findings for report in reports) else 0
+            _print_kinds(found)
+        _print_verdict(found)
+    return 1 if found.bad else 0
 
 
 validate_command = verb("validate", ValidateRequest, run_validate)
 
 
-def _check(targets: Sequence[Target], *, keep: int, request: ValidateRequest) -> list[FileReport]:
+@dataclass
+class _Found:
+    """What many files hold: counts, and the reports of those with problems alone, sorted by path."""
+
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    bad: list[FileReport] = field(default_factory=list)
+
+    def add(self, report: FileReport) -> None:
+        counts = self.kinds.setdefault(report.kind, {"files": 0, "records": 0, "problems": 0})
+        counts["files"] += 1
+        counts["records"] += report.n_records
+        counts["problems"] += report.n_findings
+        if report.n_findings:
+            self.bad.append(report)
+
+    @property
+    def n_files(self) -> int:
+        return sum(counts["files"] for counts in self.kinds.values())
+
+    @property
+    def n_records(self) -> int:
+        return sum(counts["records"] for counts in self.kinds.values())
+
+    @property
+    def n_problems(self) -> int:
+        return sum(counts["problems"] for counts in self.kinds.values())
+
+
+def _check(targets: Sequence[Target], request: ValidateRequest) -> _Found:
     from exaid_evals.validation.scan import check_files
 
+    found = _Found()
+    keep = _SHOWN_PER_FILE_VERBOSE if request.verbose else _SHOWN_PER_FILE
     with Progress("validate", len(targets) if len(targets) >= _PROGRESS_FROM_FILES else 0) as progress:
-        reports = check_files(
+        for report in check_files(
             targets, keep=keep, jobs=request.jobs, trust_ledger=request.trust_ledger, advance=progress.advance
-        )
-    return sorted(reports, key=lambda report: shown(report.path))
+        ):
+            found.add(report)
+    found.kinds = dict(sorted(found.kinds.items()))
+    found.bad.sort(key=lambda report: shown(report.path))
+    return found
 
 
 def _print_problems(reports: Sequence[FileReport]) -> None:
@@ -74,31 +107,29 @@ def _print_problems(reports: Sequence[FileReport]) -> None:
             click.echo(f"{path}: … and {hidden:,} more")
 
 
-def _print_kinds(reports: Sequence[FileReport]) -> None:
+def _print_kinds(found: _Found) -> None:
     rows = [["kind", "files", "records", "problems"]]
-    rows += [[kind, *(f"{count:,}" for count in counts.values())] for kind, counts in _by_kind(reports).items()]
+    rows += [[kind, *(f"{count:,}" for count in counts.values())] for kind, counts in found.kinds.items()]
     for kind, *counts in rows:
         click.echo(f"{kind:<9}" + "".join(f"{count:>11}" for count in counts))
 
 
-def _print_verdict(reports: Sequence[FileReport]) -> None:
-    n_bad = sum(report.n_findings > 0 for report in reports)
-    n_problems = sum(report.n_findings for report in reports)
-    verdict = f"{_count(n_problems, 'problem')} in {_count(n_bad, 'file')}" if n_bad else "all valid"
-    n_records = sum(report.n_records for report in reports)
-    click.echo(f"{_count(len(reports), 'file')}, {_count(n_records, 'record')}: {verdict}")
+def _print_verdict(found: _Found) -> None:
+    bad = f"{_count(found.n_problems, 'problem')} in {_count(len(found.bad), 'file')}"
+    verdict = bad if found.bad else "all valid"
+    click.echo(f"{_count(found.n_files, 'file')}, {_count(found.n_records, 'record')}: {verdict}")
 
 
-def _print_json(reports: Sequence[FileReport], places: str) -> None:
+def _print_json(found: _Found, places: str) -> None:
     document: dict[str, Any] = {
-        "valid": not any(report.n_findings for report in reports),
-        "scaffold": not reports,
+        "valid": not found.bad,
+        "scaffold": not found.n_files,
         "checked": places,
-        "n_files": len(reports),
-        "n_records": sum(report.n_records for report in reports),
-        "n_problems": sum(report.n_findings for report in reports),
-        "kinds": _by_kind(reports),
-        "problems": [_problem(report, finding) for report in reports for finding in report.findings],
+        "n_files": found.n_files,
+        "n_records": found.n_records,
+        "n_problems": found.n_problems,
+        "kinds": found.kinds,
+        "problems": [_problem(report, finding) for report in found.bad for finding in report.findings],
     }
     show_json(document)
 
@@ -111,16 +142,6 @@ def _problem(report: FileReport, finding: Finding) -> dict[str, Any]:
         "what": printable(finding.what),
         "remedy": printable(finding.remedy),
     }
-
-
-def _by_kind(reports: Iterable[FileReport]) -> dict[str, dict[str, int]]:
-    kinds: dict[str, dict[str, int]] = {}
-    for report in reports:
-        counts = kinds.setdefault(report.kind, {"files": 0, "records": 0, "problems": 0})
-        counts["files"] += 1
-        counts["records"] += report.n_records
-        counts["problems"] += report.n_findings
-    return dict(sorted(kinds.items()))
 
 
 def _count(number: int, noun: str) -> str:

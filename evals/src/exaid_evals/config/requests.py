@@ -305,7 +305,8 @@ class ValidateRequest(CampaignRequest):
         "Processes that check run logs.  [default: number of cores; 1 below 1500 logs]", "-j", "--jobs", minimum=1
     )
     trust_ledger: bool = flag(
-        "Pass run logs whose content is, by its hash, what run-variants wrote and checked; they are counted, not read."
+        "Pass traces and run logs whose content is, by its hash, what their stage wrote: they are counted, and neither "
+        "their records nor what a manifest says of a trace's status and CTU is checked. The rest is checked whole."
     )
     brief: bool = False
 

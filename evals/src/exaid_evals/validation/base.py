@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.ledger import Ledger
-from exaid_evals.artifacts.manifest import assembled
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 
 
 class TraceFacts(NamedTuple):
-    """What a manifest says of a trace, as the file itself says."""
+    """What a manifest says of a trace, as the file itself says; None for what was not read in it."""
 
     sha256: str
     n_records: int
-    text_units_ctu: int
-    status: str
+    text_units_ctu: int | None
+    status: str | None
+
+    def shared(self) -> TraceFacts:
+        """Return the same with texts that are one with equal ones: a manifest and many traces say them too."""
+        return self._replace(sha256=sys.intern(self.sha256), status=self.status and sys.intern(self.status))
 
 
 class FrozenFacts(NamedTuple):
@@ -42,29 +47,34 @@ class Surroundings:
     """Answers what one file's check must know of others, whether those are checked too or not."""
 
     def __init__(self) -> None:
-        self._traces: dict[Path, TraceFacts | None] = {}
+        self._traces: dict[str, TraceFacts | None] = {}
         self._frozen: dict[Path, FrozenFacts | None] = {}
-        self._cases: dict[tuple[Path, str], str] = {}
-        self._written: dict[Path, Ledger] = {}
-        self._runs: dict[Path, dict[str, str]] = {}
+        self._cases: dict[tuple[str, str], str] = {}
+        self._written: dict[tuple[str, str], Ledger] = {}
+        self._runs: dict[str, dict[str, str]] = {}
 
-    def note_trace(self, path: Path, facts: TraceFacts | None) -> None:
+    def note_trace(self, name: str, facts: TraceFacts | None) -> None:
         """Keep what a check has read of a trace; None where the file is not a sound trace."""
-        self._traces[path] = facts
+        self._traces[name] = None if facts is None else facts.shared()
 
     def trace(self, path: Path) -> TraceFacts | None:
         """Return what a trace's file holds; None where it is not a sound trace."""
-        if path not in self._traces:
-            self._traces[path] = _read_trace_facts(path)
-        return self._traces[path]
+        if str(path) not in self._traces:
+            self._traces[str(path)] = _read_trace_facts(path)
+        return self._traces[str(path)]
 
-    def note_run(self, path: Path, digest: str) -> None:
+    def taken_trace(self, name: str) -> TraceFacts | None:
+        """Return what has been noted of a trace, and forget it here."""
+        return self._traces.pop(name, None)
+
+    def note_run(self, name: str, digest: str) -> None:
         """Keep the hash of a run log that has been read."""
-        self._runs.setdefault(path.parent, {})[path.name.partition(".")[0]] = digest
+        folder, file = os.path.split(name)
+        self._runs.setdefault(folder, {})[sys.intern(file.partition(".")[0])] = digest
 
     def runs(self, folder: Path) -> Mapping[str, str]:
         """Return case id → hash, of those run logs of a variant that have been read."""
-        return self._runs.get(folder, {})
+        return self._runs.get(str(folder), {})
 
     def frozen(self, root: Path) -> FrozenFacts | None:
         """Return what the manifest of a campaign says; None where there is no sound one."""
@@ -72,17 +82,16 @@ class Surroundings:
             self._frozen[root] = _read_frozen_facts(Campaign(root).manifest_file)
         return self._frozen[root]
 
-    def written_run(self, path: Path) -> str | None:
-        """Return the hash of what run-variants wrote to a run log's place; None where its ledger does not say."""
-        root = path.parents[2]
-        if root not in self._written:
-            with Ledger(Campaign(root).state / "run-variants.jsonl", read_only=True) as ledger:
-                self._written[root] = ledger
-        return self._written[root].output_hash(f"{path.parent.name}/{path.name.removesuffix('.jsonl.gz')}")
+    def written(self, root: str, stage: str, key: str) -> str | None:
+        """Return the hash of an output as a stage wrote it; None where the ledger in the campaign does not say."""
+        if (root, stage) not in self._written:
+            with Ledger(Campaign(Path(root)).state / f"{stage}.jsonl", read_only=True) as ledger:
+                self._written[root, stage] = ledger
+        return self._written[root, stage].output_hash(key)
 
-    def first_place_of_case(self, folder: Path, case_id: str, place: str) -> str | None:
+    def first_place_of_case(self, folder: str, case_id: str, place: str) -> str | None:
         """Note where a case stands, and return where it stood before, if anywhere."""
-        earlier = self._cases.setdefault((folder, case_id), place)
+        earlier = self._cases.setdefault((folder, sys.intern(case_id)), place)
         return None if earlier == place else earlier
 
 
@@ -103,17 +112,26 @@ def _read_trace_facts(path: Path) -> TraceFacts | None:
 def _read_frozen_facts(path: Path) -> FrozenFacts | None:
     if not path.is_file():
         return None
-    values = [line.value for line in scan_jsonl(path)]
-    records = [value for value in values if value is not None and _is_valid(value, "exaid.manifest")]
-    if not values or len(records) < len(values) or (len(records) > 1 and "record_type" not in records[0]):
+    head: Mapping[str, Any] | None = None
+    hashes: dict[str, str] = {}
+    for line in scan_jsonl(path):
+        if line.value is None or not _is_valid(line.value, "exaid.manifest"):
+            return None
+        if head is None:
+            head = line.value
+            hashes = {entry["case_id"]: sys.intern(entry["sha256"]) for entry in head.get("traces", ())}
+        elif "record_type" not in head or line.value["record_type"] != "case":
+            return None
+        elif "sha256" in line.value:
+            hashes[sys.intern(line.value["case_id"])] = sys.intern(line.value["sha256"])
+    if head is None or head.get("record_type") == "case":
         return None
-    manifest = assembled(records)
-    traces = manifest.get("traces")
+    listed = ("trace_dataset_hash" if "record_type" in head else "traces") in head
     return FrozenFacts(
-        mas_run_id=manifest["mas_generation_config"]["mas_run_id"],
-        stub=manifest.get("stub"),
-        trace_dataset_hash=manifest.get("trace_dataset_hash"),
-        trace_sha256=None if traces is None else {entry["case_id"]: entry["sha256"] for entry in traces},
+        mas_run_id=head["mas_generation_config"]["mas_run_id"],
+        stub=head.get("stub"),
+        trace_dataset_hash=head.get("trace_dataset_hash"),
+        trace_sha256=hashes if listed else None,
     )
 
 
@@ -171,6 +189,11 @@ class FileCheck(ABC):
     @abstractmethod
     def record(self, line: int, record: Record) -> None:
         """Take the next record."""
+
+    def records(self, first: int, records: Sequence[Record]) -> None:
+        """Take the next records, all of one record type, of which the first stands in that line."""
+        for line, record in enumerate(records, first):
+            self.record(line, record)
 
     def broken(self) -> None:
         """Note that a line is not a valid record, so that what is missing is not news."""

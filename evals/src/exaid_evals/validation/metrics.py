@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from exaid_evals.artifacts.canonical import equal_as_rounded
+from exaid_evals.artifacts.canonical import equal_as_rounded, is_fine, may_be_fine
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.storage import is_stored
@@ -96,6 +98,7 @@ class Comparisons:
         """Hold the comparisons against the metrics files beside them, where those are here."""
         against = self._first["against"]
         values: dict[str, dict[str, Record]] = {}
+        measures = {claim.measure for claim in self._claims.values()}
         for variant, (line, digest) in self._hashes.items():
             path = campaign.metrics_file(variant)
             if not path.is_file():
@@ -106,8 +109,8 @@ class Comparisons:
                 if sha256_file(path) != digest:
                     self.found(line, f"older than {path.name} beside it")
                 else:
-                    values[variant] = _cases(path)
-            except (DataError, KeyError, TypeError):
+                    values[variant] = _cases(path, measures)
+            except (DataError, KeyError, TypeError, AttributeError):
                 continue  # a damaged metrics file is reported where it is checked itself
         for claim in self._claims.values():
             if claim.variant_id in values and against in values:
@@ -169,10 +172,16 @@ def _failed(claim: Claim) -> set[str]:
     return {case_id for case_id, reason in claim.left_out.items() if reason == "failed_trace"}
 
 
-def _cases(path: Path) -> dict[str, Record]:
-    """Return case id → its record."""
-    records = [line.value for line in scan_jsonl(path) if line.value and line.value["record_type"] == "case_metrics"]
-    return {one["case_id"]: one for one in records}
+def _cases(path: Path, measures: Iterable[str]) -> dict[str, Record]:
+    """Return case id → its status and some of its measures, of which the file has many more."""
+    cases: dict[str, Record] = {}
+    for line in scan_jsonl(path):
+        one = line.value
+        if one and one["record_type"] == "case_metrics":
+            values = one["measures"] if one["status"] == "ok" else {}
+            kept = {name: values.get(name) for name in measures}
+            cases[one["case_id"]] = {"status": one["status"], "measures": kept}
+    return cases
 
 
 def _disproofs(claim: Claim, cases: Mapping[str, Record], others: Mapping[str, Record]) -> Iterator[str]:
@@ -204,6 +213,39 @@ def _disproofs(claim: Claim, cases: Mapping[str, Record], others: Mapping[str, R
 
 
 _SUFFIX = ".metrics"
+_MANY = 256
+"""Cases whose measures are taken at once."""
+
+
+@dataclass(slots=True)
+class _Column:
+    """What an aggregate may say of a measure's values, taken from them as they come.
+
+    Attributes:
+        fine: a value of more than six decimals, where all are so small that this tells how they were rounded.
+    """
+
+    n: int = 0
+    n_undefined: int = 0
+    total: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+    fine: float | None = None
+
+    def take(self, values: Sequence[float | None]) -> None:
+        defined = [value for value in values if value is not None]
+        self.n_undefined += len(values) - len(defined)
+        if defined:
+            self.n += len(defined)
+            self.total += sum(defined)
+            self.low, self.high = min(self.low, *defined), max(self.high, *defined)
+            if self.fine is None and may_be_fine(max(-self.low, self.high)):
+                self.fine = next((value for value in defined if is_fine(value)), None)
+
+    @property
+    def terms(self) -> list[float]:
+        """The values that say as much as all of them of how far what is made of them may be off."""
+        return [self.low, self.high, *([] if self.fine is None else [self.fine])]
 
 
 class MetricsCheck(FileCheck):
@@ -221,15 +263,26 @@ class MetricsCheck(FileCheck):
         self._first: Record = {}
         self._cases: dict[str, int] = {}
         self._n_failed = 0
-        self._values: dict[str, array[float]] = {}
-        self._n_undefined: dict[str, int] = {}
+        self._columns: defaultdict[str, _Column] = defaultdict(_Column)
+        self._waiting: list[Record] = []
         self._variant_line = 0
         self._comparisons = Comparisons(path, self.found)
         self.beside = True
 
     def record(self, line: int, record: Record) -> None:
         """Take the next record."""
-        record_type = record["record_type"]
+        self.records(line, [record])
+
+    def records(self, first: int, records: Sequence[Record]) -> None:
+        """Take the next records of one type; their measures at once, for there are many."""
+        for line, record in enumerate(records, first):
+            self._one(line, record, record["record_type"])
+        if records[0]["record_type"] == "case_metrics":
+            self._waiting += [record["measures"] for record in records if record["status"] == "ok"]
+            if len(self._waiting) >= _MANY:
+                self._take_measures()
+
+    def _one(self, line: int, record: Record, record_type: str) -> None:
         if record_type == "comparison":
             if self.path.name != Campaign(self.path.parent).comparisons_file.name:
                 self.found(line, "a comparison, which has a place in comparisons.metrics.jsonl only")
@@ -256,14 +309,12 @@ class MetricsCheck(FileCheck):
         if case_id in self._cases:
             self.found(line, f"the case {case_id} is a duplicate of line {self._cases[case_id]}")
         self._cases[case_id] = line
-        if record["status"] != "ok":
-            self._n_failed += 1
-            return
-        for name, value in record["measures"].items():
-            if value is None:
-                self._n_undefined[name] = self._n_undefined.get(name, 0) + 1
-            else:
-                self._values.setdefault(name, array("d")).append(value)
+        self._n_failed += record["status"] != "ok"
+
+    def _take_measures(self) -> None:
+        for name in dict.fromkeys(chain.from_iterable(self._waiting)):
+            self._columns[name].take([measures[name] for measures in self._waiting if name in measures])
+        self._waiting.clear()
 
     def _variant(self, line: int, record: Record) -> None:
         for name, aggregate in record["measures"].items():
@@ -277,9 +328,10 @@ class MetricsCheck(FileCheck):
         for key, actual in (("n_cases", len(self._cases)), ("n_failed", self._n_failed)):
             if record[key] != actual:
                 self.found(line, f"{key} is {record[key]}, and the file has {actual}")
-        for name in self._values.keys() | self._n_undefined.keys():
+        self._take_measures()
+        for name, column in self._columns.items():
             if name in record["measures"]:
-                self._aggregate(line, name, record["measures"][name])
+                self._aggregate(line, name, record["measures"][name], column)
         if self.beside and "made_from" in record and self.path.parent.name == "metrics":
             self._made_from(line, record, Campaign(self.path.parent.parent))
 
@@ -301,15 +353,14 @@ class MetricsCheck(FileCheck):
             if sha256_structure(hashes) != record["made_from"]["runs_hash"]:
                 self.found(line, "older than the run logs beside it", remedy)
 
-    def _aggregate(self, line: int, name: str, aggregate: Record) -> None:
-        values = self._values.get(name, array("d"))
-        for key, actual in (("n", len(values)), ("n_undefined", self._n_undefined.get(name, 0))):
+    def _aggregate(self, line: int, name: str, aggregate: Record, column: _Column) -> None:
+        for key, actual in (("n", column.n), ("n_undefined", column.n_undefined)):
             if aggregate[key] != actual:
                 self.found(line, f"{name:.80}: {key} is {aggregate[key]}, and the cases have {actual}")
-        if not values or len(values) != aggregate["n"]:
+        if not column.n or column.n != aggregate["n"]:
             return
-        for key, expected in (("mean", sum(values) / len(values)), ("min", min(values)), ("max", max(values))):
-            if aggregate[key] is None or not equal_as_rounded(aggregate[key], expected, values):
+        for key, expected in (("mean", column.total / column.n), ("min", column.low), ("max", column.high)):
+            if aggregate[key] is None or not equal_as_rounded(aggregate[key], expected, column.terms):
                 self.found(line, f"{name:.80}: {key} is {aggregate[key]}, and the cases make {expected:.6g}")
 
     def end(self, digest: str | None) -> None:

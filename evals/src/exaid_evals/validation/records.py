@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.hashing import sha256_structure, sha256_text
-from exaid_evals.artifacts.manifest import RESTORE, assembled
+from exaid_evals.artifacts.hashing import sha256_of_items, sha256_structure, sha256_text
+from exaid_evals.artifacts.manifest import ENTRY, RESTORE
 from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.campaign import Campaign
@@ -22,11 +23,16 @@ class CaseCheck(FileCheck):
 
     schema = "exaid.case"
 
+    def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
+        """Begin a file."""
+        super().__init__(path, surroundings, add)
+        self._folder = str(path.parent)
+
     def record(self, line: int, record: Record) -> None:
         """Take the next case."""
         case_id = record["case_id"]
         place = f"{self.path.name}:{line}"
-        earlier = self.surroundings.first_place_of_case(self.path.parent, case_id, place)
+        earlier = self.surroundings.first_place_of_case(self._folder, case_id, place)
         if earlier is not None:
             self.found(line, f"the case {case_id} is a duplicate of {earlier}", "give each an id of its own")
 
@@ -43,34 +49,47 @@ class ManifestCheck(FileCheck):
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         """Begin a file."""
         super().__init__(path, surroundings, add)
-        self._records: list[Record] = []
+        self._head: Record | None = None
+        self._cases: list[tuple[Any, ...]] = []
 
     def record(self, line: int, record: Record) -> None:
         """Take the manifest's one record; of a large data set its head, then a record of each case."""
         kind = record.get("record_type")
-        if self._records and (kind != "case" or "record_type" not in self._records[0]):
+        if self._head is not None and (kind != "case" or "record_type" not in self._head):
             self.found(line, "a second record: a manifest has one", "keep the one that froze the traces")
-        elif not self._records and kind == "case":
+        elif self._head is None and kind == "case":
             self.found(line, "a case without the record that heads a manifest")
+        elif self._head is None:
+            self._head = record
         else:
-            self._records.append(record)
+            values = (record.get(name) for name in ENTRY)
+            self._cases.append(tuple(sys.intern(one) if isinstance(one, str) else one for one in values))
 
     def end(self, digest: str | None) -> None:
         """Check what the records say together."""
-        if self._records and not self.incomplete:
-            self._whole(1, assembled(self._records))
+        if self._head is not None and not self.incomplete:
+            self._whole(1, self._head)
 
-    def _whole(self, line: int, record: Record) -> None:
-        self._selection(line, record["mas_generation_config"])
-        if "traces" in record:
-            self._listing(line, record)
+    def _whole(self, line: int, head: Record) -> None:
+        config, in_records = head["mas_generation_config"], "record_type" in head
+        cases = [one[0] for one in self._cases] if in_records else config["ordered_case_list"]
+        self._selection(line, config, cases)
+        if ("trace_dataset_hash" if in_records else "traces") in head:
+            self._listing(line, head, cases)
             if self.path.parent.name == "manifests":
-                self._files(line, record, Campaign(self.path.parent.parent))
-        elif "trace_dataset_hash" in record:
+                self._files(line, Campaign(self.path.parent.parent))
+        elif "trace_dataset_hash" in head:
             self.found(line, "trace_dataset_hash without traces")
 
-    def _selection(self, line: int, config: dict[str, Any]) -> None:
-        cases = config["ordered_case_list"]
+    def _traces(self) -> Iterator[Record]:
+        """Yield what is said of each trace; a case without one has an id alone."""
+        yield from (self._head or {}).get("traces", ())
+        for values in self._cases:
+            entry = {name: value for name, value in zip(ENTRY, values, strict=True) if value is not None}
+            if len(entry) > 1:
+                yield entry
+
+    def _selection(self, line: int, config: Record, cases: Sequence[str]) -> None:
         if cases != sorted(cases):
             self.found(line, "ordered_case_list is not sorted")
         if config["n_cases_selected"] != len(cases):
@@ -86,17 +105,15 @@ class ManifestCheck(FileCheck):
             what = f"mas_run_id is {config['mas_run_id']}, and commit, model and cases make mas-{digest[:16]}"
             self.found(line, what)
 
-    def _listing(self, line: int, record: Record) -> None:
-        traces = record["traces"]
-        if record.get("trace_dataset_hash") != sha256_structure(traces):
+    def _listing(self, line: int, head: Record, cases: Sequence[str]) -> None:
+        if head.get("trace_dataset_hash") != sha256_of_items(self._traces()):
             self.found(line, "trace_dataset_hash is not the hash of traces")
-        listed = [entry["case_id"] for entry in traces]
-        if listed != record["mas_generation_config"]["ordered_case_list"]:
+        if [entry["case_id"] for entry in self._traces()] != cases:
             self.found(line, "traces does not list the cases of ordered_case_list, each once and in its order")
 
-    def _files(self, line: int, record: Record, campaign: Campaign) -> None:
+    def _files(self, line: int, campaign: Campaign) -> None:
         known = set()
-        for entry in record["traces"]:
+        for entry in self._traces():
             path = campaign.trace_file(entry["case_id"])
             known.add(path.name)
             # The path is only compared, never opened: a hostile one leads out of the campaign.
@@ -112,7 +129,7 @@ class ManifestCheck(FileCheck):
         for name in sorted(set(stored_names(campaign.traces)) - known):
             self.found(line, f"extra, in no manifest: traces/{name}", RESTORE)
 
-    def _file(self, line: int, entry: dict[str, Any], campaign: Campaign) -> None:
+    def _file(self, line: int, entry: Record, campaign: Campaign) -> None:
         facts = self.surroundings.trace(campaign.trace_file(entry["case_id"]))
         if facts is None:
             self.found(line, f"damaged: {entry['path']} is not a sound trace", RESTORE)
@@ -121,7 +138,7 @@ class ManifestCheck(FileCheck):
         else:
             for field in ("n_records", "text_units_ctu", "status"):
                 actual = getattr(facts, field)
-                if entry[field] != actual:
+                if actual not in (None, entry[field]):
                     what = f"{field} of {entry['path']} is {entry[field]}, and the file has {actual}"
                     self.found(line, what)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
@@ -19,18 +18,6 @@ from exaid_evals.validation.base import FileCheck, Finding, FrozenFacts, Record,
 _INDEX = {"run_meta": "", "gate_flush": "flush_index", "trigger_decision": "decision_index", "summary": "event_index"}
 _RANK = {record_type: rank for rank, record_type in enumerate(_INDEX)}
 _SKIPPED, _FAILED = "skipped_failed_trace", "failed"
-
-
-class _Flush(NamedTuple):
-    t_ms: int
-    start_seq: int
-    end_seq: int
-
-
-class _Event(NamedTuple):
-    number: int
-    t_ms: int
-    schema_ok: bool
 
 
 class RunCheck(FileCheck):
@@ -48,12 +35,12 @@ class RunCheck(FileCheck):
         self._meta: Record | None = None
         self._rank = -1
         self._next_index = dict.fromkeys(_INDEX, 0)
-        self._flushes: dict[int, _Flush] = {}
+        self._flushes: dict[int, tuple[int, int, int]] = {}  # t_ms, start_seq, end_seq
         self._held: list[tuple[tuple[int, int], tuple[int, int]]] = []
         self._last_t_ms = 0
         self._last_decided = -1
         self._summarized: list[int] = []
-        self._events: dict[str, _Event] = {}
+        self._events: dict[str, tuple[int, int, bool]] = {}  # event_index, t_ms, schema_ok
         self._last_event_id: str | None = None
         self._last_covered = -1
 
@@ -74,12 +61,32 @@ class RunCheck(FileCheck):
             what = "was skipped" if self._meta["status"] == _SKIPPED else "failed"
             self.found(line, f"{record_type} in a run that {what}: it has run_meta alone")
         self._index(line, record, record_type)
+        self._of_type(record_type, line, [record])
+
+    def records(self, first: int, records: Sequence[Record]) -> None:
+        """Take the next records of one type, at once where their order is right."""
+        record_type = records[0]["record_type"]
+        rank, field, start = _RANK[record_type], _INDEX[record_type], int(self._next_index[record_type])
+        if (
+            record_type == "run_meta"
+            or rank < self._rank
+            or self._meta is None
+            or self._meta["status"] in (_SKIPPED, _FAILED)
+            or [record[field] for record in records] != list(range(start, start + len(records)))
+        ):
+            super().records(first, records)
+            return
+        self._rank = rank
+        self._next_index[record_type] = records[-1][field] + 1
+        self._of_type(record_type, first, records)
+
+    def _of_type(self, record_type: str, first: int, records: Sequence[Record]) -> None:
         if record_type == "gate_flush":
-            self._gate_flush(line, record)
+            self._gate_flushes(first, records)
         elif record_type == "trigger_decision":
-            self._trigger_decision(line, record)
+            self._trigger_decisions(first, records)
         else:
-            self._summary(line, record)
+            self._summaries(first, records)
 
     def _ours(self, line: int, what: str) -> None:
         """Note what breaks the logic of our engine; another system's log was made by other rules."""
@@ -132,36 +139,52 @@ class RunCheck(FileCheck):
         elif record["trace_sha256"] != expected:
             self.found(line, "trace_sha256 is not the manifest's", remedy)
 
-    def _gate_flush(self, line: int, record: Record) -> None:
-        start = (record["start_seq"], record["start_char"])
-        end = (record["end_seq"], record["end_char"])
-        if end < start:
-            self.found(line, f"the flush ends at {end}, before it starts at {start}")
-        # Of messages that overlap, a later flush may hold an earlier part, but none what another holds.
+    def _gate_flushes(self, first: int, records: Sequence[Record]) -> None:
+        held, flushes, last_t_ms = self._held, self._flushes, self._last_t_ms
+        for line, record in enumerate(records, first):
+            t_ms, start_seq, end_seq = record["t_ms"], record["start_seq"], record["end_seq"]
+            start, end = (start_seq, record["start_char"]), (end_seq, record["end_char"])
+            if end < start:
+                self.found(line, f"the flush ends at {end}, before it starts at {start}")
+            if held and (held[-1] > (start, end) or held[-1][1] > start):
+                self._out_of_order(line, start, end)
+            else:
+                held.append((start, end))
+            if t_ms < last_t_ms:
+                self._ours(line, f"t_ms goes back from {last_t_ms} to {t_ms}")
+            last_t_ms = t_ms
+            flushes[record["flush_index"]] = t_ms, start_seq, end_seq
+        self._last_t_ms = last_t_ms
+
+    def _out_of_order(self, line: int, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Take a flush's text: of messages that overlap it may hold an earlier part, but none that another holds."""
         place = bisect(self._held, (start, end))
         if place and self._held[place - 1][1] > start:
             self._ours(line, f"the flush starts at {start}, before the end of another at {self._held[place - 1][1]}")
         elif place < len(self._held) and self._held[place][0] < end:
             self._ours(line, f"the flush ends at {end}, behind the start of another at {self._held[place][0]}")
         self._held.insert(place, (start, end))
-        if record["t_ms"] < self._last_t_ms:
-            self._ours(line, f"t_ms goes back from {self._last_t_ms} to {record['t_ms']}")
-        self._last_t_ms = record["t_ms"]
-        self._flushes[record["flush_index"]] = _Flush(record["t_ms"], record["start_seq"], record["end_seq"])
 
-    def _trigger_decision(self, line: int, record: Record) -> None:
-        flush_index = record["flush_index"]
-        if flush_index <= self._last_decided:
-            self.found(line, f"flush {flush_index} is decided after flush {self._last_decided}")
-        self._last_decided = flush_index
-        if record["decision"] == "summarize":
-            self._summarized.append(flush_index)
-        flush = self._flushes.get(flush_index)
-        if flush is None:
-            if not self.incomplete:
-                self.found(line, f"there is no flush {flush_index}")
-        elif record["t_ms"] < flush.t_ms + record["latency_ms"]:
-            self._ours(line, f"t_ms is {record['t_ms']}, before flush {flush_index} and the latency allow it")
+    def _trigger_decisions(self, first: int, records: Sequence[Record]) -> None:
+        flushes, last = self._flushes, self._last_decided
+        for line, record in enumerate(records, first):
+            flush_index = record["flush_index"]
+            if flush_index <= last:
+                self.found(line, f"flush {flush_index} is decided after flush {last}")
+            last = flush_index
+            if record["decision"] == "summarize":
+                self._summarized.append(flush_index)
+            flush = flushes.get(flush_index)
+            if flush is None:
+                if not self.incomplete:
+                    self.found(line, f"there is no flush {flush_index}")
+            elif record["t_ms"] < flush[0] + record["latency_ms"]:
+                self._ours(line, f"t_ms is {record['t_ms']}, before flush {flush_index} and the latency allow it")
+        self._last_decided = last
+
+    def _summaries(self, first: int, records: Sequence[Record]) -> None:
+        for line, record in enumerate(records, first):
+            self._summary(line, record)
 
     def _summary(self, line: int, record: Record) -> None:
         self._text(line, record)
@@ -172,18 +195,19 @@ class RunCheck(FileCheck):
             expected = summary_event_id(self._meta["case_id"], self._meta["variant_id"], int(index))
             if event_id != expected:
                 self.found(line, f"event_id is {event_id}, and must be {expected}")
-        self._events[event_id] = _Event(index, record["t_ms"], record["schema_ok"])
+        self._events[event_id] = index, record["t_ms"], record["schema_ok"]
         self._last_event_id = event_id
 
     def _text(self, line: int, record: Record) -> None:
-        units = ctu(record["rendered_text"])
+        rendered_text, content, schema_ok = record["rendered_text"], record["summary_content"], record["schema_ok"]
+        units = ctu(rendered_text)
         if record["summary_ctu"] != units:
             self.found(line, f"summary_ctu is {record['summary_ctu']}, and rendered_text has {units}")
-        if record["schema_ok"] == (record["schema_error"] is not None):
+        if schema_ok == (record["schema_error"] is not None):
             self.found(line, "schema_error must be given where schema_ok is false, and only there")
-        if not record["schema_ok"] and record["summary_content"] is not None:
+        if not schema_ok and content is not None:
             self.found(line, "a failed summary with summary_content")
-        for problem in text_problems(record["summary_content"], record["semantics_text"], record["rendered_text"]):
+        for problem in text_problems(content, record["semantics_text"], rendered_text):
             self.found(line, problem)
 
     def _window(self, line: int, record: Record) -> None:
@@ -196,17 +220,19 @@ class RunCheck(FileCheck):
         number = int(record["event_index"])
         if not self.incomplete and [indices[-1]] != self._summarized[number : number + 1]:
             self._ours(line, f"no decision to summarize after flush {indices[-1]} belongs to it")
-        flushes = [self._flushes.get(index) for index in indices]
-        if None in flushes:
+        covered = [self._flushes[index] for index in indices if index in self._flushes]
+        if len(covered) < len(indices):
             if not self.incomplete:
-                self.found(line, f"there is no flush {indices[flushes.index(None)]}")
+                absent = next(index for index in indices if index not in self._flushes)
+                self.found(line, f"there is no flush {absent}")
             return
-        covered = [flush for flush in flushes if flush is not None]
-        first, last = min([flush.start_seq for flush in covered]), max([flush.end_seq for flush in covered])
+        last_t_ms, first, last = covered[-1]
+        if len(covered) > 1:
+            first, last = min([start_seq for _, start_seq, _ in covered]), max([end_seq for *_, end_seq in covered])
         if (record["start_seq"], record["end_seq"]) != (first, last):
             messages = f"{record['start_seq']}–{record['end_seq']}"
             self._ours(line, f"covers messages {messages}, its flushes {first}–{last}")
-        if record["t_ms"] < covered[-1].t_ms + record["latency_ms"]:
+        if record["t_ms"] < last_t_ms + record["latency_ms"]:
             self._ours(line, f"t_ms is {record['t_ms']}, before its last flush and the latency allow it")
 
     def _history(self, line: int, record: Record) -> None:
@@ -219,18 +245,22 @@ class RunCheck(FileCheck):
             self.found(line, f"{len(history)} summaries of history, and history_k is {history_k}")
         if not history:
             return
-        known = [self._events.get(event_id) for event_id in history]
         begun_ms = record["t_ms"] - record["latency_ms"]
-        for event_id, event in zip(history, known, strict=True):
+        before, in_order = -1, True
+        for event_id in history:
+            event = self._events.get(event_id)
             if event is None:
                 if not self.incomplete:
                     self.found(line, f"history names {event_id:.120}, which is not an earlier summary")
-            elif not event.schema_ok:
+                continue
+            number, t_ms, schema_ok = event
+            if not schema_ok:
                 self._ours(line, f"history names {event_id}, which failed")
-            elif event.t_ms > begun_ms:
+            elif t_ms > begun_ms:
                 self._ours(line, f"history names {event_id}, which was not emitted yet at {begun_ms} ms")
-        order = [event.number for event in known if event is not None]
-        if order != sorted(set(order)):
+            in_order = in_order and number > before
+            before = number
+        if not in_order:
             self.found(line, "history_event_ids are not in order, each once")
 
     def end(self, digest: str | None) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 
-from exaid_evals.artifacts.gold import from_fields, gold_problems
+from exaid_evals.artifacts.gold import gold_problems
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import basis_of_times, parse_timestamp, trace_id
 from exaid_evals.artifacts.manifest import RESTORE
@@ -15,6 +16,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings, TraceFacts
 
 FAILED = "failed"
+_LABEL = itemgetter("start", "end", "kind", "concept_id")
 
 
 class TraceCheck(FileCheck):
@@ -79,8 +81,7 @@ class TraceCheck(FileCheck):
             self._time_basis(line, record)
         labels = record["metadata"].get("gold_mentions")
         if labels is not None:
-            mentions = [from_fields(fields) for fields in labels]
-            for problem in gold_problems(content, mentions, record["metadata"].get("gold_concepts")):
+            for problem in gold_problems(content, map(_LABEL, labels), record["metadata"].get("gold_concepts")):
                 self.found(line, problem)
 
     def _stream(self, line: int, record: Record) -> None:
@@ -141,4 +142,4 @@ class TraceCheck(FileCheck):
         sound = bool(digest and self._n_records and not self.incomplete)
         status = self._first["metadata"]["status"] if sound else ""
         facts = TraceFacts(digest or "", self._n_records, self._units, status)
-        self.surroundings.note_trace(self.path, facts if sound else None)
+        self.surroundings.note_trace(str(self.path), facts if sound else None)
