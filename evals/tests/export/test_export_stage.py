@@ -21,7 +21,7 @@ from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import consolidate
 from exaid_evals.export.tables import runs_csv
 from exaid_evals.export.write import write_export
-from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, write_metrics
+from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, case_line, write_metrics
 from exaid_evals.metrics.runs import runs_on_disk
 from exaid_evals.runs.base import Run
 
@@ -55,7 +55,8 @@ def campaign(root: Path, coverage: dict[str, float | None], *, n_failed: int = 0
                 better={"coverage": "higher", "unsupported": "lower"},
             ),
         )
-        write_metrics(place.metrics_file(variant_id), variant, cases)
+        lines = [case_line(case, stub=True, signature=variant.signature) for case in cases]
+        write_metrics(place.metrics_file(variant_id), variant, lines)
     return root
 
 

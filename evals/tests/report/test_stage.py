@@ -15,6 +15,7 @@ from exaid_evals.metrics.records import (
     SKIPPED_FAILED_TRACE,
     CaseMetrics,
     VariantMetrics,
+    case_line,
     write_comparisons,
     write_metrics,
 )
@@ -59,7 +60,8 @@ def write(campaign: Campaign, variants: Sequence[VariantMetrics]) -> None:
     for one in variants:
         statuses = [SKIPPED_FAILED_TRACE] * one.n_failed + [OK] * (one.n_cases - one.n_failed)
         cases = [CaseMetrics(f"case-{number}", one.variant_id, status) for number, status in enumerate(statuses)]
-        write_metrics(campaign.metrics_file(one.variant_id), one, cases)
+        lines = [case_line(case, stub=one.stub, signature=one.signature) for case in cases]
+        write_metrics(campaign.metrics_file(one.variant_id), one, lines)
 
 
 def report(campaign: Campaign, names: Sequence[str] = NAMES) -> Report:

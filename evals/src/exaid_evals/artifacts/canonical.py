@@ -38,9 +38,9 @@ def rounded(value: float) -> float:
     >>> rounded(1234.56789012), rounded(0.0123456789), rounded(-2.3e-8), rounded(-0.0)
     (1234.56789, 0.0123457, -2.3e-08, 0.0)
     """
-    if -_FINE_BELOW < value < _FINE_BELOW:
-        return float(f"{value:.{FLOAT_DECIMALS}g}") + 0.0  # + 0.0 turns -0.0 into 0.0
-    return round(float(value), FLOAT_DECIMALS) + 0.0
+    if -_FINE_BELOW < value < _FINE_BELOW and value:
+        return float(f"{value:.{FLOAT_DECIMALS}g}")
+    return round(float(value), FLOAT_DECIMALS) + 0.0  # which turns -0.0 into 0.0
 
 
 def equal_as_rounded(recorded: float, made: float, terms: Iterable[float] = (), *, times: float = 1) -> bool:
@@ -95,13 +95,19 @@ def _dumped(value: Any) -> bytes:
 
 def _by_json(value: Any) -> str:
     """Write what orjson refuses: keys that are numbers, integers beyond 64 bits, half a surrogate pair, great depth."""
-    return json.dumps(_plain(value, rounded), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(_plain(value, _as_json), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _as_json(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} has no form in JSON; write None for what is undefined")
+    return rounded(value)
 
 
 def _as_orjson(value: float) -> Any:
     number = rounded(value)
     # orjson writes exponents in another form: 1e-5 for 1e-05.
-    return number if number == 0 or 1e-4 <= abs(number) < 1e15 else orjson.Fragment(repr(number))
+    return number if number == 0 or 1e-4 <= abs(number) < 1e15 else orjson.Fragment(repr(_as_json(number)))
 
 
 _PLAIN = frozenset((str, int, bool, type(None)))
@@ -117,14 +123,18 @@ def _plain(value: Any, form: Callable[[float], Any]) -> Any:
         kind in _LISTS and _PLAIN.issuperset(map(type, value))
     ):
         return value  # most of what is written, and not worth copying
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{value} has no form in JSON; write None for what is undefined")
-        return form(value)
     if isinstance(value, Mapping):
-        return {key: item if type(item) in _PLAIN else _plain(item, form) for key, item in value.items()}
+        return {
+            key: item if (of := type(item)) in _PLAIN else form(item) if of is float else _plain(item, form)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [item if type(item) in _PLAIN else _plain(item, form) for item in value]
+        return [
+            item if (of := type(item)) in _PLAIN else form(item) if of is float else _plain(item, form)
+            for item in value
+        ]
+    if isinstance(value, float):
+        return form(value)
     if isinstance(value, str | int):
         return value
     raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")

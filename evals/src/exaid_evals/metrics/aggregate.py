@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,7 @@ _MOST_COUNTS = 20_000_000
 
 
 def aggregate(
-    by_variant: Mapping[str, Sequence[CaseMetrics]],
+    by_variant: Mapping[str, Iterable[CaseMetrics]],
     config: MetricsConfig,
     *,
     stub: bool,
@@ -60,21 +61,24 @@ def aggregate(
     counts = {} if counts is None else counts
     for variant, cases in by_variant.items():
         rows = _Rows(cases)
-        n, n_measured = len(rows.values), len(rows.values) - len(rows.failed_runs)
+        names, values, points = rows.names, rows.values, rows.points
+        n, n_measured = len(values), len(values) - len(rows.failed_runs)
         if n not in counts:
             counts[n] = shared_resamples(n, config.bootstrap)
-        names, values = rows.names, rows.values
-        described = describe(values)
-        means = bootstrap_means(np.rint(values * SCALE), counts[n])
-        bounds = percentile_bounds(means, described.n) / SCALE
+        described = describe(values[:, : points.stop])
+        values *= SCALE
+        np.rint(values, out=values)
+        values[:, points.stop :] **= 2
+        means = bootstrap_means(values, counts[n], overwrite=True)
+        bounds = percentile_bounds(means[: points.stop], described.n) / SCALE
         aggregated[variant] = VariantMetrics(
             variant_id=variant,
-            n_cases=len(cases),
-            n_failed=len(cases) - n_measured,
+            n_cases=rows.n_cases,
+            n_failed=rows.n_cases - n_measured,
             stub=stub,
             signature=signature,
             measures={name: _estimate(described, bounds, column, n=n_measured) for column, name in enumerate(names)},
-            curves=_curves(values, described, means, bounds, counts[n], len(names), config),
+            curves=_curves(described, means, bounds, points, config),
             failed_runs=rows.failed_runs,
             time_basis=together(rows.time_bases),
         )
@@ -93,30 +97,38 @@ class _Rows:
 
     Attributes:
         names: of the measures.
-        values: a row per case: its measures, then the points of its curve; NaN where undefined, and in the whole row
-            of a failed run.
+        values: a row per case: its measures, then the points of its curve, twice; NaN where undefined, and in the whole
+            row of a failed run.
+        points: the columns of the curve, the first time.
         failed_runs: case → why its replay failed.
         time_bases: of the cases.
+        n_cases: their number, with those without a conversation.
     """
 
     def __init__(self, cases: Iterable[CaseMetrics]) -> None:
         self.names: list[str] = []
         self.failed_runs: dict[str, str] = {}
-        self.time_bases: list[str | None] = []
-        rows: list[Floats | None] = []
+        self.time_bases: set[str | None] = set()
+        self.n_cases = 0
+        found, width = array("d"), 0  # grows without ever being there twice
+        before_failed: list[int] = []
         for case in cases:
+            self.n_cases += 1
             if case.status == SKIPPED_FAILED_TRACE:
                 continue
-            self.time_bases.append(case.time_basis)
+            self.time_bases.add(case.time_basis)
             if case.status == FAILED_RUN:
                 self.failed_runs[case.case_id] = case.failure_reason or ""
-                rows.append(None)
+                before_failed.append(len(found) // max(width, 1))
                 continue
             self.names = self.names or list(case.measures)
-            measures = (case.measures[name] for name in self.names)
-            rows.append(np.array([*measures, *case.curves[COVERAGE_CURVE]], dtype=np.float64))
-        undefined = np.full(next((len(row) for row in rows if row is not None), 0), np.nan)
-        self.values = np.array([undefined if row is None else row for row in rows]).reshape(len(rows), len(undefined))
+            curve = case.curves[COVERAGE_CURVE]
+            row = [*(case.measures[name] for name in self.names), *curve, *curve]
+            found.frombytes(np.array(row, dtype=np.float64).tobytes())
+            width = len(row)
+        values = np.frombuffer(found).reshape(len(found) // max(width, 1), width)
+        self.values = np.insert(values, before_failed, np.nan, axis=0) if before_failed else values
+        self.points = slice(len(self.names), (len(self.names) + width) // 2)
 
 
 def _estimate(described: Description, bounds: Floats, column: int, *, n: int) -> Estimate:
@@ -135,26 +147,22 @@ def _estimate(described: Description, bounds: Floats, column: int, *, n: int) ->
 
 
 def _curves(
-    values: Floats,
-    described: Description,
-    means: Floats,
-    bounds: Floats,
-    counts: Counts | Redrawn,
-    first: int,
-    config: MetricsConfig,
+    described: Description, means: Floats, bounds: Floats, points: slice, config: MetricsConfig
 ) -> dict[str, Curve]:
-    """Return the curve that the columns from `first` on hold, with its band; none where no case was measured."""
-    if first == values.shape[1]:
+    """Return the curve with its band; none where no case was measured.
+
+    Args:
+        described: measures and points of the curve.
+        means: of both, in millionths, and of the squares of the points, in every resample.
+        bounds: of the means of both.
+        points: which of them are the curve's.
+        config: names the curve's budgets.
+    """
+    if points.start == points.stop:
         return {}
-    points = slice(first, None)
     mean = described.mean[points]
-    in_units = np.rint(values[:, points] * SCALE)
     band = sup_t_band(
-        means[points],
-        bootstrap_means(in_units * in_units, counts),
-        mean * SCALE,
-        described.sd[points] * SCALE,
-        described.n[points],
+        means[points], means[points.stop :], mean * SCALE, described.sd[points] * SCALE, described.n[points]
     )
     # Coverage is a share: what a band holds beyond 0 and 1 is impossible, and cut off without loss.
     band_low, band_high = np.clip(band / SCALE, 0.0, 1.0)

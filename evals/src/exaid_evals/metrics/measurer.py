@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import overload
 
 import orjson
 
@@ -24,7 +24,14 @@ from exaid_evals.metrics.measures.coverage import coverage_curve
 from exaid_evals.metrics.noted import NoteMeasures
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case
-from exaid_evals.metrics.records import COVERAGE_CURVE, FAILED_RUN, SKIPPED_FAILED_TRACE, CaseMetrics, case_fields
+from exaid_evals.metrics.records import (
+    COVERAGE_CURVE,
+    FAILED_RUN,
+    SKIPPED_FAILED_TRACE,
+    CaseMetrics,
+    case_line,
+    case_of_record,
+)
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.replay.clock import arrivals, require_within
 from exaid_evals.replay.guard import GuardedExtractor, part
@@ -63,20 +70,28 @@ class Measured:
             write_bytes(path, b"".join(canonical_bytes(value) + b"\n" for value in whole))
         return frozenset(case_id for case_id in found if case_id is not None)
 
-    def add(self, cases: Iterable[CaseMetrics]) -> None:
-        """Note what a case measures under each variant."""
-        for case in cases:
-            self._files[case.variant_id].append(canonical_bytes(case_fields(case)) + b"\n")
+    def add(self, lines: Mapping[str, bytes]) -> None:
+        """Note the line of a case under each variant."""
+        for variant, line in lines.items():
+            self._files[variant].append(line)
 
-    def read(self, variant: str) -> Sequence[CaseMetrics]:
-        """Return a variant's cases by id, each once; each is read when it is asked for."""
-        return _OnDisk(self._paths[variant])
+    def read(self, variant: str) -> CaseLines:
+        """Return a variant's cases by id, each once."""
+        return CaseLines(self._paths[variant])
 
 
-class _OnDisk(Sequence[CaseMetrics]):
-    """The measured cases in a file, by id as metrics have them: resample b then draws the same cases in each."""
+class CaseLines:
+    """The lines of measured cases in a file, by id as metrics have them: resample b then draws the same cases in each.
+
+    Each is read when its turn comes.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Find where they begin.
+
+        Args:
+            path: a line of it that holds no case is the first, or what a killed stage left.
+        """
         self._path = path
         starts: dict[str, int] = {}
         start = 0
@@ -86,21 +101,18 @@ class _OnDisk(Sequence[CaseMetrics]):
                 if value and "case_id" in value:
                     starts[value["case_id"]] = start
                 start += len(line)
-        self._starts = [starts[case_id] for case_id in sorted(starts)]
+        self._starts = array("q", [starts[case_id] for case_id in sorted(starts)])
 
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    @overload
-    def __getitem__(self, index: int) -> CaseMetrics: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[CaseMetrics]: ...
-    def __getitem__(self, index: int | slice) -> CaseMetrics | Sequence[CaseMetrics]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(len(self))[index]]
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield them with their ends."""
         with self._path.open("rb") as stream:
-            stream.seek(self._starts[index])
-            return CaseMetrics(**orjson.loads(stream.readline()))
+            for start in self._starts:
+                stream.seek(start)
+                yield stream.readline()
+
+    def cases(self) -> Iterator[CaseMetrics]:
+        """Yield what they hold."""
+        return (case_of_record(orjson.loads(line)) for line in self)
 
 
 def discard_measured(campaign: Campaign, variants: Iterable[str]) -> None:
@@ -121,6 +133,8 @@ class Measuring:
         config: what to measure.
         stop_entities: names that are never concepts.
         trace_dataset_hash: of the frozen traces, which every run must name.
+        stub: whether traces or runs are simulated.
+        signature: of every number.
         references: case → its clinician's note, of cases that have one.
         fresh: whether to read every text anew, whatever was found in it before.
     """
@@ -129,16 +143,18 @@ class Measuring:
     config: MetricsConfig
     stop_entities: frozenset[str]
     trace_dataset_hash: str
+    stub: bool
+    signature: str
     references: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case: its metrics in the order of the variants, or what kept it from being measured."""
+    """One case: its line under each variant, or what kept it from being measured."""
 
     case_id: str
-    metrics: tuple[CaseMetrics, ...] = ()
+    lines: Mapping[str, bytes] = field(default_factory=dict)
     problem: DataError | CaseFailedError | None = None
 
 
@@ -153,31 +169,34 @@ class Measurer:
 
     def __init__(self, measuring: Measuring, variants: Sequence[str], extractor: Extractor | None = None) -> None:
         self._variants = variants
+        self._measuring = measuring
         self._campaign = Campaign(measuring.root)
-        self._dataset_hash = measuring.trace_dataset_hash
         extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
         self._measure = CaseMeasurer(measuring.config, extractor, measuring.stop_entities, measuring.references)
         self._kept = KeptConcepts(extractor, measuring.config.extractor.name, fresh=measuring.fresh)
 
     def __call__(self, entry: TraceEntry) -> CaseResult:
         """Measure one case; what is wrong with its data is returned, not raised."""
-        variants = self._variants
         try:
-            logs = [read_checked_run(self._campaign, variant, entry, self._dataset_hash) for variant in variants]
-            if entry.failed:
-                return CaseResult(
-                    entry.case_id,
-                    tuple(CaseMetrics(entry.case_id, variant, SKIPPED_FAILED_TRACE) for variant in variants),
-                )
-            trace = read_trace(self._campaign.trace_file(entry.case_id))
-            for variant, log in zip(variants, logs, strict=True):
-                require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
-            found = self._kept.of(entry.sha256, self._measure.guarded(entry.case_id))
-            metrics = self._measure(trace, logs, found)
+            metrics = self._measured(entry)
         except (DataError, CaseFailedError) as error:
             return CaseResult(entry.case_id, problem=error)
+        stub, signature = self._measuring.stub, self._measuring.signature
+        lines = {one.variant_id: case_line(one, stub=stub, signature=signature) for one in metrics}
+        return CaseResult(entry.case_id, lines)
+
+    def _measured(self, entry: TraceEntry) -> list[CaseMetrics]:
+        variants, dataset_hash = self._variants, self._measuring.trace_dataset_hash
+        logs = [read_checked_run(self._campaign, variant, entry, dataset_hash) for variant in variants]
+        if entry.failed:
+            return [CaseMetrics(entry.case_id, variant, SKIPPED_FAILED_TRACE) for variant in variants]
+        trace = read_trace(self._campaign.trace_file(entry.case_id))
+        for variant, log in zip(variants, logs, strict=True):
+            require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
+        found = self._kept.of(entry.sha256, self._measure.guarded(entry.case_id))
+        metrics = self._measure(trace, logs, found)
         self._kept.save(found)
-        return CaseResult(entry.case_id, tuple(metrics))
+        return metrics
 
 
 def read_checked_run(campaign: Campaign, variant: str, entry: TraceEntry, dataset_hash: str) -> RunLog:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.atomic import atomic_file
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.ledger import require_as_written
 from exaid_evals.artifacts.schemas import header, require_valid
@@ -97,7 +100,7 @@ def read_comparisons(path: Path) -> list[Comparison]:
     found = []
     digest = hashlib.sha256()
     records = [require_record(line, path) for line in scan_jsonl(path, digest=digest)]
-    require_as_measured(path, digest.hexdigest(), "compare-variants")
+    require_as_measured(path, f"sha256:{digest.hexdigest()}", "compare-variants")
     for number, record in enumerate(records, start=1):
         where = f"{path}:{number}"
         require_valid(record, where)
@@ -254,23 +257,39 @@ class VariantMetrics:
         return self.made_from.case_source if self.made_from else None
 
 
-def case_fields(case: CaseMetrics) -> dict[str, Any]:
-    """Return a case's fields by name; not `asdict`, which copies every number."""
-    return {one.name: getattr(case, one.name) for one in fields(case)}
+def case_line(case: CaseMetrics, *, stub: bool, signature: str) -> bytes:
+    """Return a case's line of a variant's file."""
+    # Not `asdict`, which copies every number.
+    of_case = {one.name: value for one in fields(case) if (value := getattr(case, one.name)) is not None}
+    common = {"record_type": "case_metrics", "stub": stub, "signature": signature}
+    return canonical_bytes({**header(SCHEMA), **common, **of_case}) + b"\n"
 
 
-def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetrics]) -> None:
-    """Write a variant's file whole: its cases by id, then the variant."""
-    common = {"stub": variant.stub, "signature": variant.signature}
-    ids = [case.case_id for case in cases]  # the cases themselves may lie on disk
-    records = (
-        {**header(SCHEMA), "record_type": "case_metrics", **_without_none(case_fields(cases[index])), **common}
-        for index in sorted(range(len(ids)), key=ids.__getitem__)
-    )
-    of_variant = _without_none(asdict(variant))
+def case_of_record(record: Mapping[str, Any]) -> CaseMetrics:
+    """Return the case that a line holds."""
+    return CaseMetrics(**{one.name: record[one.name] for one in fields(CaseMetrics) if one.name in record})
+
+
+def write_metrics(path: Path, variant: VariantMetrics, cases: Iterable[bytes]) -> None:
+    """Write a variant's file whole.
+
+    Args:
+        path: the file.
+        variant: its last record.
+        cases: the lines before it, by case id, as `case_line` makes them.
+    """
+    of_variant = {name: value for name, value in asdict(variant).items() if value is not None}
     if not variant.failed_runs:
         del of_variant["failed_runs"]
-    write_jsonl(path, chain(records, [{**header(SCHEMA), "record_type": "variant_metrics", **of_variant}]))
+    last = canonical_bytes({**header(SCHEMA), "record_type": "variant_metrics", **of_variant}) + b"\n"
+    with atomic_file(path) as stream:
+        stream.writelines(chain(cases, [last]))
+
+
+_right: dict[str, VariantMetrics] = {}
+"""Hash of a file that this process has read and found right → its means: each stage's end reads the same files."""
+
+_MOST_RIGHT = 64
 
 
 def read_variant(path: Path) -> VariantMetrics:
@@ -279,7 +298,11 @@ def read_variant(path: Path) -> VariantMetrics:
     Raises:
         DataError: a record breaks its schema, or the file does not end in one `variant_metrics`.
     """
-    return read_cases(path, lambda _: None)
+    digest = sha256_file(path)
+    if digest not in _right:
+        return read_cases(path, lambda _: None)
+    require_as_measured(path, digest)
+    return _right[digest]
 
 
 def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics]]:
@@ -298,34 +321,33 @@ def read_cases(path: Path, take: Callable[[CaseMetrics], None]) -> VariantMetric
     Raises:
         DataError: as `read_variant`.
     """
-    digest = hashlib.sha256()
+    hasher = hashlib.sha256()
     check, found = check_within(path)
+    known = _right.get(sha256_file(path))
     record: dict[str, Any] = {}
     ordered = True
-    for number, line in enumerate(scan_jsonl(path, digest=digest), start=1):
+    for number, line in enumerate(scan_jsonl(path, digest=hasher), start=1):
         ordered = ordered and record.get("record_type", "case_metrics") == "case_metrics"
         record = require_record(line, path)
-        require_valid(record, f"{path}:{number}", SCHEMA)
-        if ordered and record["record_type"] != "comparison":
-            check.record(number, record)
+        if known is None:
+            require_valid(record, f"{path}:{number}", SCHEMA)
+            if ordered and record["record_type"] != "comparison":
+                check.record(number, record)
         if record["record_type"] == "case_metrics":
-            take(
-                CaseMetrics(
-                    case_id=record["case_id"],
-                    variant_id=record["variant_id"],
-                    status=record["status"],
-                    measures=record["measures"],
-                    curves=record.get("curves", {}),
-                    failure_reason=record.get("failure_reason"),
-                    time_basis=record.get("time_basis"),
-                )
-            )
+            take(case_of_record(record))
     if not ordered or record.get("record_type") != "variant_metrics":
         raise DataError("must end in variant_metrics", where=str(path), remedy=_REMEDY)
-    require_as_measured(path, digest.hexdigest())
+    digest = f"sha256:{hasher.hexdigest()}"
+    require_as_measured(path, digest)
     for finding in found:
         raise DataError(finding.what, where=f"{path}:{finding.line}", remedy=finding.remedy)
-    return _variant(record)
+    if known is None:
+        if len(_right) >= _MOST_RIGHT:
+            _right.clear()
+        _right[digest] = _variant(record)
+    elif digest not in _right:
+        raise DataError("is not what was written: it has been changed since", where=str(path), remedy=_REMEDY)
+    return _right[digest]
 
 
 def require_as_measured(path: Path, digest: str, stage: str = "compute-metrics") -> None:
@@ -333,14 +355,14 @@ def require_as_measured(path: Path, digest: str, stage: str = "compute-metrics")
 
     Args:
         path: in the folder of metrics of a campaign.
-        digest: of its content, in hexadecimal.
+        digest: hash of its content.
         stage: whose ledger is asked.
 
     Raises:
         DataError: it was changed since.
     """
     ledger = path.parent.parent / ".state" / f"{stage}.jsonl"
-    require_as_written(path, f"sha256:{digest}", ledger, path.name.removesuffix(".metrics.jsonl"), _REMEDY)
+    require_as_written(path, digest, ledger, path.name.removesuffix(".metrics.jsonl"), _REMEDY)
 
 
 def _variant(record: Mapping[str, Any]) -> VariantMetrics:
@@ -368,7 +390,3 @@ def read_case_ids(path: Path) -> list[str]:
     """Return the cases that a variant's file covers, by id."""
     records = (require_record(line, path) for line in scan_jsonl(path))  # one after the other: they are long, and many
     return sorted(record["case_id"] for record in records if record.get("record_type") == "case_metrics")
-
-
-def _without_none(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if value is not None}

@@ -202,6 +202,8 @@ def _measured(
         settings.config,
         settings.stop_entities,
         plan.manifest.trace_dataset_hash,
+        plan.signature.stub,
+        str(plan.signature),
         settings.references,
         fresh=settings.request.force,
     )
@@ -217,7 +219,7 @@ def _measured(
     for _, result in workers.map_ordered(build, left, here=here):
         if result.problem is not None:
             problems.append(result.problem)
-        measured.add(result.metrics)
+        measured.add(result.lines)
         on_case(result.case_id)
     forget_old_concepts()
     if problems:
@@ -240,9 +242,9 @@ def _write_variants(
     better = {measure.name: measure.better for measure in measures}
     counts: dict[int, Counts | Redrawn] = {}
     for variant in plan.stale:
-        cases = measured.read(variant)
+        lines = measured.read(variant)
         over_cases = aggregate(
-            {variant: cases}, settings.config, stub=stub, signature=str(plan.signature), counts=counts
+            {variant: lines.cases()}, settings.config, stub=stub, signature=str(plan.signature), counts=counts
         )[variant]
         made_from = MadeFrom(
             trace_dataset_hash=plan.manifest.trace_dataset_hash,
@@ -256,7 +258,7 @@ def _write_variants(
             definitions={measure.name: measure.version for measure in measures if measure.version > 1},
         )
         signed = replace(over_cases, made_from=made_from)
-        write_metrics(campaign.metrics_file(variant), signed, cases)
+        write_metrics(campaign.metrics_file(variant), signed, lines)
         ledger.record(variant, plan.inputs[variant], campaign.metrics_file(variant))
 
 

@@ -145,7 +145,7 @@ class Redrawn:
         return _drawn(rows, self.shape[1], self._rng)
 
 
-def bootstrap_means(values: Floats, counts: Counts | Floats | Redrawn) -> Floats:
+def bootstrap_means(values: Floats, counts: Counts | Floats | Redrawn, *, overwrite: bool = False) -> Floats:
     """Return each column's mean over each resample.
 
     An undefined value (NaN) is left out: a resample's mean is taken over the defined units that it drew, and is
@@ -155,12 +155,14 @@ def bootstrap_means(values: Floats, counts: Counts | Floats | Redrawn) -> Floats
     Args:
         values: shape (n, columns); NaN marks what is undefined.
         counts: shape (resamples, n), from `resample_counts`, or drawn anew.
+        overwrite: whether what is undefined in `values` may be overwritten, to save a copy.
 
     Returns:
         Means, shape (columns, resamples).
     """
     defined = ~np.isnan(values)
-    filled = np.where(defined, values, 0.0).T
+    filled = (values if overwrite else values.copy()).T
+    np.copyto(filled, 0.0, where=~defined.T)
     partial = ~defined.all(axis=0)
     weights = defined[:, partial].T.astype(np.float64)
     means = np.empty((values.shape[1], counts.shape[0]))
