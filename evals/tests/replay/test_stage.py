@@ -286,7 +286,7 @@ def test_more_than_a_tenth_of_broken_updates_is_reported(tmp_path: Path, monkeyp
         module.Worker,
         "__call__",
         lambda _, work: CaseDone(
-            ("V0", "V3"),
+            {"V0": "sha256:0", "V3": "sha256:1"},
             broken={
                 "V0": Broken(1, 10, f"{work.entry.case_id}: no"),
                 "V3": Broken(1, 9, f"{work.entry.case_id}: no"),

@@ -27,7 +27,7 @@ def test_what_is_broken_adds_up() -> None:
     assert none + other == Broken(2, 6, "case-2: b")
     assert one + none == Broken(1, 7, "case-1: a")
     assert Broken() + Broken() == Broken(0, 0, "")
-    assert CaseDone(()) == CaseDone((), (), (), {}, stopped=False)
+    assert CaseDone({}) == CaseDone({}, (), (), {}, stopped=False)
 
 
 def test_the_first_broken_update_is_shown(tmp_path: Path) -> None:

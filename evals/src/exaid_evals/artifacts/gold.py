@@ -24,6 +24,8 @@ class MentionKind(StrEnum):
     UNJUDGED = "unjudged"
     COPIED = "copied"
 
+    __hash__ = str.__hash__  # in C: kinds are counted by the million
+
 
 _KINDS = {kind.value: kind for kind in MentionKind}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -13,7 +14,7 @@ import orjson
 
 from exaid_evals.artifacts.atomic import atomic_file, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.hashing import content_chunks, salvaged_chunks
+from exaid_evals.artifacts.hashing import content_chunks, salvaged_chunks, sha256_bytes
 from exaid_evals.errors import DataError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -56,14 +57,23 @@ class Digest(Protocol):
         """Take in the next bytes."""
 
 
-def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write records canonically, one a line, whole or not at all; gzipped where the name ends in .gz."""
+def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> str:
+    """Write records canonically, one a line, whole or not at all; gzipped where the name ends in .gz.
+
+    Returns:
+        The hash of the content.
+    """
     lines = (canonical_bytes(record) + b"\n" for record in records)
     if path.suffix == ".gz":
-        write_bytes(path, b"".join(lines))
-        return
+        content = b"".join(lines)
+        write_bytes(path, content)
+        return sha256_bytes(content)
+    digest = hashlib.sha256()
     with atomic_file(path) as stream:
-        stream.writelines(lines)
+        for line in lines:
+            digest.update(line)
+            stream.write(line)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ class Processes:
         jobs, items = len(first) // _ITEMS_PER_WORKER, chain(first, items)
         if jobs <= 1:
             work = here or build()
-            yield from ((item, work(item)) for item in items)
+            yield from ((item, _undisturbed(work, item)) for item in items)
             return
         context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
         # Only this process holds the writing end: workers see it close when this process wants no more, or dies.
@@ -212,11 +212,17 @@ def _let_go_of_files() -> None:
                 os.dup2(nothing, number)
 
 
+def _undisturbed(work: Callable[[Item], Result], item: Item) -> Result:
+    """Do work on an item, and look for cycles after it: while it is done, many objects are still in use."""
+    with without_cycle_search():
+        return work(item)
+
+
 def _do(item: Any) -> Any:
     global _work
     try:
         _work = _work or _build()
-        return _work(item)
+        return _undisturbed(_work, item)
     except Exception as error:
         try:
             copy.copy(error)

@@ -157,7 +157,7 @@ class Observation:
     def text_cosines(self) -> tuple[float, ...]:
         """Σ a_w b_w / √(Σ a_w² · Σ b_w²) of the word counts of consecutive updates' texts; 0 where one has no words."""
         counts = [Counter(update.text.lower().split()) for update in self.updates]
-        squares = [sum(count * count for count in of_update.values()) for of_update in counts]
+        squares = [sum([count * count for count in of_update.values()]) for of_update in counts]
         return tuple(
             _product(one, other) / math.sqrt(of_one * of_other) if of_one * of_other else 0.0
             for (one, of_one), (other, of_other) in pairwise(zip(counts, squares, strict=True))

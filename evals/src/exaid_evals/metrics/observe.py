@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
@@ -35,8 +36,8 @@ class _Unit(NamedTuple):
     unknown_from: int | None = None
 
 
-_Index = dict[str, list[_Unit]]
-"""Units by how they begin."""
+_Index = dict[str, dict[_Unit, None]]
+"""Units by how they begin, each once, in their order."""
 
 
 class CopiedText:
@@ -52,12 +53,10 @@ class CopiedText:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._starts = [_starts_of_lines(message.content) for message in trace.messages]
-        self._whole = _index(
-            unit
-            for seq, starts in enumerate(self._starts)
-            for start, end in pairwise(starts)
-            for unit in self._units(seq, start, end)
-        )
+        units = [unit for seq in range(len(trace.messages)) for unit in self._units_of_lines(seq)]
+        self._whole = _index(units)
+        self._first = {unit.text: unit for unit in reversed(units)}
+        self._unknown = [unit for unit in units if unit.unknown_from is not None]
         self._stated: dict[str, list[Mention] | None] = {}
 
     def mentions(self, text: str, window: Sequence[Span] = ()) -> tuple[Mention, ...] | None:
@@ -72,7 +71,8 @@ class CopiedText:
         offset = 0
         for line in text.split("\n"):
             if line not in self._stated:
-                self._stated[line] = self._line(line, self._whole)
+                whole = self._as_a_whole(line)
+                self._stated[line] = self._line(line, self._whole) if whole is None else whole
             stated = self._stated[line]
             if stated is None:
                 if cut is None:
@@ -83,6 +83,14 @@ class CopiedText:
             found += [Mention(one.concept_id, one.start + offset, one.end + offset) for one in stated]
             offset += len(line) + 1
         return tuple(sorted(set(found), key=lambda one: (one.start, one.end, one.concept_id)))
+
+    def _as_a_whole(self, line: str) -> list[Mention] | None:
+        """Return at once what `_line` finds in a line that is a line or a sentence of the conversation; else None."""
+        plain, origin = _without_emphasis(line)
+        unit = self._first.get(plain)
+        if unit is None or _CUT in plain or line == NOTHING or any(map(_is_unknown, _pieces(plain, 0, self._unknown))):
+            return None
+        return [Mention(one.concept_id, origin[one.start], origin[one.end - 1] + 1) for one in unit.mentions]
 
     @staticmethod
     def _line(line: str, *indexes: _Index) -> list[Mention] | None:
@@ -96,17 +104,13 @@ class CopiedText:
             position, found = waiting.pop()
             if position >= len(plain):
                 return [Mention(one.concept_id, origin[one.start], origin[one.end - 1] + 1) for one in found]
-            pieces = [
-                (end, copied, unit)
-                for index in indexes
-                for unit in _candidates(index, plain, position)
-                for end, copied in _piece(plain, position, unit.text)
-            ]
+            units = chain.from_iterable(_candidates(index, plain, position) for index in indexes)
+            pieces = list(_pieces(plain, position, units))
             if len(pieces) > 1:
                 pieces.sort(key=lambda piece: (piece[0], piece[1], piece[2].text))
+            if any(map(_is_unknown, pieces)):
+                return None
             for end, copied, unit in pieces:
-                if unit.unknown_from is not None and unit.unknown_from < copied:
-                    return None
                 if end + 1 not in seen:
                     seen.add(end + 1)
                     inside = [
@@ -126,7 +130,18 @@ class CopiedText:
             if start < first or last < end:
                 yield from self._units(seq, max(start, first), min(end, last))
 
+    def _units_of_lines(self, seq: int) -> Iterator[_Unit]:
+        """Yield the units of a message's lines."""
+        message, starts = self._trace.messages[seq], self._starts[seq]
+        labels_of: defaultdict[int, list[GoldMention]] = defaultdict(list)
+        for label in message.gold_mentions or ():
+            for line in range(bisect_right(starts, label.start) - 1, bisect_left(starts, label.end)):
+                labels_of[line].append(label)
+        for line, (start, end) in enumerate(pairwise(starts)):
+            yield from _units_of(message.content[start:end], start, labels_of.get(line, ()))
+
     def _units(self, seq: int, start: int, end: int) -> Iterator[_Unit]:
+        """Yield the units of a part of a line."""
         message = self._trace.messages[seq]
         labels = [label for label in message.gold_mentions or () if label.start < end and start < label.end]
         return _units_of(message.content[start:end], start, labels)
@@ -146,11 +161,15 @@ def _units_of(line: str, start: int, labels: Sequence[GoldMention]) -> Iterator[
         labels: of the message.
     """
     plain, origin = _without_emphasis(line.rstrip("\r\n"))
+    if not labels:
+        yield _Unit(plain, ())
+        yield from (_Unit(text, ()) for text in split_sentences(plain) if text != plain)
+        return
     mentions: list[Mention] = []
     unknown: list[tuple[int, int]] = []
     for label in labels:
         # A place in the plain line is the number of code points before it that were kept.
-        first, last = (bisect_left(origin, place - start) for place in (label.start, label.end))
+        first, last = bisect_left(origin, label.start - start), bisect_left(origin, label.end - start)
         if first >= last:
             continue
         if label.kind is MentionKind.COPIED:
@@ -192,9 +211,7 @@ def _index(units: Iterable[_Unit]) -> _Index:
     index: _Index = {}
     for unit in units:
         if unit.text:
-            known = index.setdefault(unit.text[:_KEY], [])
-            if unit not in known:
-                known.append(unit)
+            index.setdefault(unit.text[:_KEY], {})[unit] = None
     return index
 
 
@@ -209,18 +226,30 @@ def _candidates(index: _Index, line: str, position: int) -> Iterator[_Unit]:
             yield from index[key[:size]]
 
 
-def _piece(line: str, position: int, unit: str) -> Iterator[tuple[int, int]]:
-    """Yield where a unit, or its beginning with an ellipsis, ends in a line, and how many code points are copied."""
-    end = position + len(unit)
-    if line.startswith(unit, position) and (end == len(line) or line[end] == " "):
-        yield end, len(unit)
-        return
-    cut = line.find(_CUT, position)
-    while cut > position and unit.startswith(line[position:cut]):
-        if cut + 1 == len(line) or line[cut + 1] == " ":
-            yield cut + 1, cut - position
-            return
-        cut = line.find(_CUT, cut + 1)
+_Piece = tuple[int, int, _Unit]
+"""Where a unit or its beginning ends in a line, how many code points are copied, the unit."""
+
+
+def _is_unknown(piece: _Piece) -> bool:
+    """Whether text is copied that nobody has labelled."""
+    _, copied, unit = piece
+    return unit.unknown_from is not None and unit.unknown_from < copied
+
+
+def _pieces(line: str, position: int, units: Iterable[_Unit]) -> Iterator[_Piece]:
+    """Yield each unit that stands at a place of a line, whole or its beginning with an ellipsis."""
+    first_cut = line.find(_CUT, position)
+    for unit in units:
+        text, cut = unit.text, first_cut
+        end = position + len(text)
+        if line.startswith(text, position) and (end == len(line) or line[end] == " "):
+            yield end, len(text), unit
+            continue
+        while cut > position and text.startswith(line[position:cut]):
+            if cut + 1 == len(line) or line[cut + 1] == " ":
+                yield cut + 1, cut - position, unit
+                break
+            cut = line.find(_CUT, cut + 1)
 
 
 def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> list[Observation]:
@@ -277,6 +306,7 @@ class _Heard:
     def __init__(self, trace: Trace, chars_per_second: float, found: CachedExtractor) -> None:
         self._arrivals = arrivals(trace, chars_per_second)
         self.end_ms = max((arrival.end_ms for arrival in self._arrivals), default=0)
+        self._ctu = trace.text_units_ctu
         self.stated_ms: dict[str, int] = {}
         mentions = found.mentions([message.content for message in trace.messages])
         for arrival, in_message in zip(self._arrivals, mentions, strict=True):
@@ -294,7 +324,11 @@ class _Heard:
 
     def ctu_at(self, t_ms: int) -> int:
         """Return the CTU that had arrived by a time, each message rounded up as everywhere."""
-        return sum(-(-arrival.chars_at(t_ms) // CHARS_PER_CTU) for arrival in self._arrivals)
+        if t_ms >= self.end_ms:
+            return self._ctu
+        return sum(
+            [-(-arrival.chars_at(t_ms) // CHARS_PER_CTU) for arrival in self._arrivals if arrival.start_ms <= t_ms]
+        )
 
 
 def _observe(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
-from operator import itemgetter
+from itertools import accumulate, groupby, repeat
+from operator import add, itemgetter
 
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates import Piece
@@ -138,7 +138,7 @@ def require_within(trace: Trace, log: RunLog, *, where: str) -> None:
 
 # A word takes the white space behind it along (and a message's first word what stands before it), so that the
 # pieces of a message add up to the message.
-_PIECE = re.compile(r"(?:\A\s*)?\S+(\s*)")
+_PIECE = re.compile(r"(?:\A\s*)?\S+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +228,27 @@ def _arrival(message: Message, free_at: int, next_ms: int | None, chars_per_seco
     return MessageArrival(start, end, (), (), n_chars)
 
 
-def pieces_of(message: Message, seq: int, arrival: MessageArrival) -> Iterator[Piece]:
-    """Yield a message's words in order.
+def pieces_of(message: Message, seq: int, arrival: MessageArrival) -> list[Piece]:
+    """Return a message's words in order.
 
     A word has arrived with its last visible character; one that ends a line arrives with the line end, which a
     gate may wait for.
     """
-    # A tenth of the stage is spent here.
-    agent_id, new, ends, times = message.agent_id, tuple.__new__, arrival.ends, arrival.times
-    for match in _PIECE.finditer(message.content):
-        start, end = match.span()
-        arrived = end if "\n" in match[1] else match.start(1)
-        t_ms = times[bisect_left(ends, arrived)] if ends else arrival.time_of(arrived)
-        yield new(Piece, (agent_id, seq, start, end, match[0], t_ms))
+    # Whole lists at a time: pieces are made by the million.
+    texts = _PIECE.findall(message.content)
+    ends = list(accumulate(map(len, texts)))
+    starts = [0, *ends[:-1]]
+    arrived = list(map(add, starts, map(len, map(str.rstrip, texts))))
+    if "\n" in message.content:
+        for index, text in enumerate(texts):
+            if "\n" in text and "\n" in text[arrived[index] - starts[index] :]:
+                arrived[index] = ends[index]
+    if arrival.ends:
+        times = map(arrival.times.__getitem__, map(bisect_left, repeat(arrival.ends), arrived))
+    else:
+        times = map(arrival.time_of, arrived)
+    pieces = zip(repeat(message.agent_id), repeat(seq), starts, ends, texts, times)
+    return list(map(tuple.__new__, repeat(Piece), pieces))
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,8 +130,8 @@ def to_records(log: RunLog) -> list[dict[str, Any]]:
 _PARTS = {"gate_flush": "gate", "trigger_decision": "trigger", "summary": "summarizer"}
 
 
-def write_run(path: Path, log: RunLog) -> None:
-    """Write a run log's file whole.
+def write_run(path: Path, log: RunLog) -> str:
+    """Write a run log's file whole, and return the hash of its content.
 
     Raises:
         CaseFailedError: a record breaks its schema, which a part of somebody's own can bring about; names the part and
@@ -140,7 +140,7 @@ def write_run(path: Path, log: RunLog) -> None:
     records = to_records(log)
     for record in records:
         _require_writable(record, log.meta)
-    write_jsonl(path, records)
+    return write_jsonl(path, records)
 
 
 def _require_writable(record: Mapping[str, Any], meta: Mapping[str, Any]) -> None:

@@ -181,11 +181,11 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     with _ledger(output) as ledger, closing(_do(campaign, settings, plan, budget)) as results:
         for work, done in results:
             for variant in work.variants:
-                if variant.variant_id in done.written:
+                if (output_hash := done.written.get(variant.variant_id)) is not None:
                     # What failed is recorded as made from nothing that can be current: it is tried again.
                     failed = variant.variant_id in done.failed
                     inputs = _FAILED if failed else _inputs(plan.made_from, variant, work.entry)
-                    ledger.record(_key(variant, work.entry), inputs, _output(output, variant, work.entry))
+                    ledger.record(_key(variant, work.entry), inputs, output_hash)
             outcome.written += len(done.written)
             outcome.left += len(work.variants) - len(done.written) if done.stopped else 0
             case_id = work.entry.case_id

@@ -90,14 +90,14 @@ class CaseDone:
     """What became of a case.
 
     Attributes:
-        written: variants whose run logs are written.
+        written: variant → hash of its run log, of those that are written.
         failed: those of them whose replay failed, so that their logs hold the reason alone.
         problems: why replays failed, or logs could not be written at all, one a variant.
         broken: variant → what its updates broke of the schema.
         stopped: whether the rest was left because no more calls may be made.
     """
 
-    written: tuple[str, ...]
+    written: Mapping[str, str]
     failed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     broken: Mapping[str, Broken] = field(default_factory=dict)
@@ -136,11 +136,11 @@ class Worker:
         try:
             trace = read_trace(self._traces.trace_file(work.entry.case_id))
         except DataError as error:
-            return CaseDone((), problems=tuple(_named(variant.variant_id, error) for variant in work.variants))
+            return CaseDone({}, problems=tuple(_named(variant.variant_id, error) for variant in work.variants))
         if self._reader is not None and not trace.failed:
             contents = [message.content for message in trace.messages]
             self._reader.extractor.read_ahead([*contents, *sentences_of(contents, self._summarizer.stub)])
-        written: list[str] = []
+        written: dict[str, str] = {}
         logs: list[RunLog] = []
         failed: list[str] = []
         problems: list[str] = []
@@ -150,21 +150,21 @@ class Worker:
             run = self._run(variant)
             try:
                 log = run_case(run, trace, work.entry.sha256, self._client)
-                write_run(path, log)
+                written[variant.variant_id] = write_run(path, log)
             except StoppedError:
-                return CaseDone(tuple(written), tuple(failed), tuple(problems), broken, stopped=True)
+                return CaseDone(written, tuple(failed), tuple(problems), broken, stopped=True)
             except ConfigError:
                 raise
             except ExaidError as error:
-                write_run(path, failed_case(run, trace, work.entry.sha256, str(error)))
+                log = failed_case(run, trace, work.entry.sha256, str(error))
+                written[variant.variant_id] = write_run(path, log)
                 failed.append(variant.variant_id)
                 problems.append(_named(variant.variant_id, error))
             else:
                 broken[variant.variant_id] = _broken(log)
                 logs.append(log)
-            written.append(variant.variant_id)
         self._keep(work.entry, trace, logs)
-        return CaseDone(tuple(written), tuple(failed), tuple(problems), broken)
+        return CaseDone(written, tuple(failed), tuple(problems), broken)
 
     def _keep(self, entry: TraceEntry, trace: Trace, logs: Sequence[RunLog]) -> None:
         """Read what stage 03 will ask about while the sentences are still in memory."""

@@ -18,6 +18,7 @@ from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError
+from exaid_evals.execution.local import without_cycle_search
 from exaid_evals.files import inside
 from exaid_evals.report.base import Table
 from exaid_evals.report.notes import signatures_of
@@ -161,8 +162,9 @@ def _figure_files(results: Results, primary: str, stale: dict[str, Path]) -> dic
             for suffix, form in forms.items():
                 for key in _keys(stale, name, suffix, "figures"):
                     # A figure that has been drawn once keeps what the first canvas computed; each form gets its own.
-                    figure = module.draw(results, primary)
-                    made[key] = form(figure, title=module.TITLE, signature=signature)
+                    with without_cycle_search():
+                        figure = module.draw(results, primary)
+                        made[key] = form(figure, title=module.TITLE, signature=signature)
     return made
 
 

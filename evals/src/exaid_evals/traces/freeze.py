@@ -23,14 +23,14 @@ _OF_A_MESSAGE = ("agent_id", "content", "provider_token_count", "metadata.gold_c
 TRACE_PATTERN = "case-*.jsonl.gz"
 
 
-def entry_of(campaign: Campaign, trace: Trace) -> TraceEntry:
-    """Return the manifest's entry of a trace that has been written."""
+def entry_of(campaign: Campaign, trace: Trace, sha256: str | None = None) -> TraceEntry:
+    """Return the manifest's entry of a trace that has been written, whose hash may be known."""
     path = campaign.trace_file(trace.case_id)
     return TraceEntry(
         case_id=trace.case_id,
         path=campaign.relative(path),
-        sha256=sha256_file(path),
-        n_records=len(to_records(trace)),
+        sha256=sha256 or sha256_file(path),
+        n_records=1 if trace.failed else len(trace.messages),
         text_units_ctu=trace.text_units_ctu,
         status="failed" if trace.failed else "success",
     )

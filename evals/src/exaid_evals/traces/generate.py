@@ -305,8 +305,8 @@ class _Writer:
             if not making.writes_failures:
                 return error.what
             trace = failed_trace(case.case_id, making.epoch, making.provenance, error.what)
-        write_trace(making.campaign.trace_file(case.case_id), trace)
-        return _Finished(entry_of(making.campaign, trace), trace.failure_reason)
+        sha256 = write_trace(making.campaign.trace_file(case.case_id), trace)
+        return _Finished(entry_of(making.campaign, trace, sha256), trace.failure_reason)
 
 
 def _failure(reason: str, case: Case) -> CaseFailedError:

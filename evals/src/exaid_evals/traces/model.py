@@ -174,9 +174,9 @@ def _record(trace: Trace, sequence_num: int, message: Message, stamp_ms: int) ->
     return record
 
 
-def write_trace(path: Path, trace: Trace) -> None:
-    """Write a trace's file whole."""
-    write_jsonl(path, to_records(trace))
+def write_trace(path: Path, trace: Trace) -> str:
+    """Write a trace's file whole, and return the hash of its content."""
+    return write_jsonl(path, to_records(trace))
 
 
 def read_trace(path: Path) -> Trace:

@@ -19,6 +19,7 @@ from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, Mas
 from exaid_evals.config.request import Shard
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.execution.local import without_cycle_search
 from exaid_evals.traces.freeze import LEDGER, frozen_already
 from exaid_evals.traces.model import Provenance
 
@@ -139,9 +140,9 @@ def sketch_traces(problems: Problems, settings: Settings) -> Plan | None:
 def _selected(settings: Settings) -> tuple[CaseSet, tuple[str, ...]]:
     dataset = settings.dataset
     source = dataset if settings.stub else dataset.model_copy(update={"source": "mac"})
-    case_set = load_cases(
-        SourceContext(source, settings.campaign, settings.mac_dir, may_write=not settings.request.dry_run)
-    )
+    context = SourceContext(source, settings.campaign, settings.mac_dir, may_write=not settings.request.dry_run)
+    with without_cycle_search():  # a vocabulary is many objects
+        case_set = load_cases(context)
     chosen = select(
         case_set.ids, dataset, wanted=settings.request.cases, limit=settings.request.limit, excluded=settings.excluded
     )
