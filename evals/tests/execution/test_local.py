@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,24 @@ class Multiplier:
     def __call__(self, item: int) -> tuple[int, int]:
         """Return the product and the process."""
         return item * self._factor, os.getpid()
+
+
+def is_searching(_: int) -> bool:
+    """Return whether cycles are looked for at this moment."""
+    return gc.isenabled()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_cycles_are_looked_for_between_items(jobs: int) -> None:
+    """Not while one is worked on, when most objects are still in use; and again behind it."""
+    assert gc.isenabled()
+    for _, searching in Processes(jobs).map_ordered(searching_work, ITEMS):
+        assert (searching, gc.isenabled()) == (False, True)
+
+
+def searching_work() -> Callable[[int], bool]:
+    """Build the work, as a worker asks."""
+    return is_searching
 
 
 class Failing:

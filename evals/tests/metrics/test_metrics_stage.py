@@ -223,6 +223,19 @@ def test_a_truncated_file_is_refused(campaign: Campaign) -> None:
         read_variant(path)
 
 
+def test_a_file_that_was_found_right_is_checked_again_once_it_has_changed(campaign: Campaign) -> None:
+    """What a process knows of a file holds for those bytes alone, with the ledger that vouches for them and without."""
+    measure(campaign)
+    path = campaign.metrics_file("V3")
+    known = read_variant(path)
+    assert read_variant(path) is known
+    path.write_bytes(path.read_bytes().replace(b'"n_cases":', b'"n_casez":'))
+    for _ in range(2):
+        with pytest.raises(DataError, match="n_cases"):
+            read_variant(path)
+        (campaign.state / "compute-metrics.jsonl").unlink(missing_ok=True)
+
+
 def test_variants_are_ordered_as_people_count() -> None:
     """V2 comes before V10."""
     assert sorted(["V10", "V2", "V1b", "a"], key=natural_order) == ["V1b", "V2", "V10", "a"]

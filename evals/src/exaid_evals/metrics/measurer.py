@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from exaid_evals.metrics.records import (
     FAILED_RUN,
     SKIPPED_FAILED_TRACE,
     CaseMetrics,
-    case_line,
     case_of_record,
 )
 from exaid_evals.metrics.registry import load_measures
@@ -133,8 +132,6 @@ class Measuring:
         config: what to measure.
         stop_entities: names that are never concepts.
         trace_dataset_hash: of the frozen traces, which every run must name.
-        stub: whether traces or runs are simulated.
-        signature: of every number.
         references: case → its clinician's note, of cases that have one.
         fresh: whether to read every text anew, whatever was found in it before.
     """
@@ -143,8 +140,6 @@ class Measuring:
     config: MetricsConfig
     stop_entities: frozenset[str]
     trace_dataset_hash: str
-    stub: bool
-    signature: str
     references: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
 
@@ -164,11 +159,18 @@ class Measurer:
     Args:
         measuring: what to measure.
         variants: the variants to measure in each case.
+        as_line: makes a line of a case's metrics.
         extractor: as `measuring` names it, where the caller has loaded it already.
     """
 
-    def __init__(self, measuring: Measuring, variants: Sequence[str], extractor: Extractor | None = None) -> None:
-        self._variants = variants
+    def __init__(
+        self,
+        measuring: Measuring,
+        variants: Sequence[str],
+        as_line: Callable[[CaseMetrics], bytes],
+        extractor: Extractor | None = None,
+    ) -> None:
+        self._variants, self._as_line = variants, as_line
         self._measuring = measuring
         self._campaign = Campaign(measuring.root)
         extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
@@ -181,9 +183,7 @@ class Measurer:
             metrics = self._measured(entry)
         except (DataError, CaseFailedError) as error:
             return CaseResult(entry.case_id, problem=error)
-        stub, signature = self._measuring.stub, self._measuring.signature
-        lines = {one.variant_id: case_line(one, stub=stub, signature=signature) for one in metrics}
-        return CaseResult(entry.case_id, lines)
+        return CaseResult(entry.case_id, {one.variant_id: self._as_line(one) for one in metrics})
 
     def _measured(self, entry: TraceEntry) -> list[CaseMetrics]:
         variants, dataset_hash = self._variants, self._measuring.trace_dataset_hash

@@ -22,7 +22,7 @@ from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
 from exaid_evals.metrics.measurer import Measured, Measurer, Measuring, discard_measured, load_measuring_extractor
-from exaid_evals.metrics.records import MadeFrom, write_metrics
+from exaid_evals.metrics.records import MadeFrom, case_line, write_metrics
 from exaid_evals.metrics.registry import load_measures, measure_sources
 from exaid_evals.metrics.runs import (
     VariantRuns,
@@ -202,8 +202,6 @@ def _measured(
         settings.config,
         settings.stop_entities,
         plan.manifest.trace_dataset_hash,
-        plan.signature.stub,
-        str(plan.signature),
         settings.references,
         fresh=settings.request.force,
     )
@@ -213,8 +211,9 @@ def _measured(
     for _ in range(len(entries) - len(left)):
         on_case("")
     problems: list[DataError | CaseFailedError] = []
-    build = partial(Measurer, measuring, plan.stale)
-    here = Measurer(measuring, plan.stale, plan.extractor)
+    as_line = partial(case_line, stub=plan.signature.stub, signature=str(plan.signature))
+    build = partial(Measurer, measuring, plan.stale, as_line)
+    here = Measurer(measuring, plan.stale, as_line, plan.extractor)
     workers = executor(settings.request.jobs, settings.request.cluster)
     for _, result in workers.map_ordered(build, left, here=here):
         if result.problem is not None:
