@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.text_units import ctu
@@ -123,8 +122,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A sentence, where it stood, and what it states."""
 
     order: int
@@ -187,24 +185,26 @@ def _field_of(sentence: str) -> str:
 def _choose(candidates: Sequence[_Candidate], known: frozenset[str], limit: int) -> list[_Candidate]:
     chosen: list[_Candidate] = []
     room = dict.fromkeys(_FIELDS, limit)
-    waiting = candidates
-    left: list[tuple[float, int, _Candidate]] = []
+    waiting = [(ctu(item.text), item) for item in candidates if item.concepts]
+    left: list[tuple[float, int, int, _Candidate]] = []
     while True:
         if waiting:  # what is new in them, and in those left, has to be counted
             left = [
-                (new / ctu(item.text), -item.order, item) for item in waiting if (new := len(item.concepts - known))
+                (new / units, -item.order, units, item)
+                for units, item in waiting
+                if (new := len(item.concepts - known))
             ]
         if not left:
             return chosen
         found = max(left)
         left.remove(found)
         best = found[-1]
-        waiting = ()
+        waiting = []
         if len(best.text) <= room[best.field]:
             chosen.append(best)
             room[best.field] -= len(best.text) + 1
             known |= best.concepts
-            waiting = [item for *_, item in left]
+            waiting = [(units, item) for *_, units, item in left]
 
 
 def _contributions(turns: Sequence[tuple[str, list[str]]], limit: int) -> str:

@@ -286,8 +286,8 @@ def write_metrics(path: Path, variant: VariantMetrics, cases: Iterable[bytes]) -
         stream.writelines(chain(cases, [last]))
 
 
-_right: dict[str, VariantMetrics] = {}
-"""Hash of a file that this process has read and found right → its means: each stage's end reads the same files."""
+_right: dict[tuple[str, str], VariantMetrics] = {}
+"""Name and hash of a file that this process has read and found right → its means: a stage reads the same ones again."""
 
 _MOST_RIGHT = 64
 
@@ -299,10 +299,11 @@ def read_variant(path: Path) -> VariantMetrics:
         DataError: a record breaks its schema, or the file does not end in one `variant_metrics`.
     """
     digest = sha256_file(path)
-    if digest not in _right:
+    known = _right.get((path.name, digest))
+    if known is None:
         return read_cases(path, lambda _: None)
     require_as_measured(path, digest)
-    return _right[digest]
+    return known
 
 
 def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics]]:
@@ -323,7 +324,7 @@ def read_cases(path: Path, take: Callable[[CaseMetrics], None]) -> VariantMetric
     """
     hasher = hashlib.sha256()
     check, found = check_within(path)
-    known = _right.get(sha256_file(path))
+    known = _right.get((path.name, sha256_file(path)))
     record: dict[str, Any] = {}
     ordered = True
     for number, line in enumerate(scan_jsonl(path, digest=hasher), start=1):
@@ -344,10 +345,10 @@ def read_cases(path: Path, take: Callable[[CaseMetrics], None]) -> VariantMetric
     if known is None:
         if len(_right) >= _MOST_RIGHT:
             _right.clear()
-        _right[digest] = _variant(record)
-    elif digest not in _right:
+        known = _right[path.name, digest] = _variant(record)
+    elif (path.name, digest) not in _right:
         raise DataError("is not what was written: it has been changed since", where=str(path), remedy=_REMEDY)
-    return _right[digest]
+    return known
 
 
 def require_as_measured(path: Path, digest: str, stage: str = "compute-metrics") -> None:

@@ -167,12 +167,19 @@ class FixedCtuGate(Gate):
 
     def on_piece(self, piece: Piece) -> list[Chunk]:
         """Take a word, and let the buffer go when it is full."""
-        self._pieces.append(piece)
-        self._chars += piece.end_char - piece.start_char
-        if self._chars < self._threshold_chars:
-            return []
-        self._chars = 0
-        return self._flush(piece.t_ms, "fixed_ctu")
+        return list(self.on_pieces((piece,)))
+
+    def on_pieces(self, pieces: Sequence[Piece]) -> Iterator[Chunk]:
+        """Take words, and let the buffer go whenever it is full."""
+        held, chars = self._pieces, self._chars
+        for piece in pieces:
+            held.append(piece)
+            chars += piece.end_char - piece.start_char
+            if chars >= self._threshold_chars:
+                chars = 0
+                yield from self._flush(piece.t_ms, "fixed_ctu")
+                held = self._pieces
+        self._chars = chars
 
 
 BOUNDARY_CUES = (".", "?", "!")

