@@ -15,6 +15,7 @@ from conversations import freeze
 from dask_cluster import Started
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import ExaidError
 from live_runs import CONVERSATIONS, do, files, replayed, settings
 from servers.openai_server import OpenAIServer
 
@@ -83,6 +84,20 @@ def test_a_killed_worker_costs_no_call(tmp_path: Path, started: Started, server:
     outcome = do(campaign, settings(cluster=started.address), on_case=kill)
     assert (outcome.written, outcome.failed, outcome.left) == (N_RUNS, {}, 0)
     assert outcome.spent.calls == len(server.requests) == n_recorded(campaign) == N_CALLS
+
+
+def test_a_killed_scheduler_loses_no_answer(tmp_path: Path, started: Started, server: OpenAIServer) -> None:
+    """The command ends with an error that says how to go on; what was answered until then is not asked again."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+
+    def kill(_case: str) -> None:
+        started.scheduler.send_signal(signal.SIGKILL)
+
+    with pytest.raises(ExaidError, match=r"scheduler went away.*the same command goes on"):
+        do(campaign, settings(cluster=started.address), on_case=kill)
+    assert len(server.requests) == n_recorded(campaign) < N_CALLS
+    outcome = do(campaign, settings(jobs=2))
+    assert (outcome.failed, outcome.left, len(server.requests)) == ({}, 0, N_CALLS)
 
 
 def test_workers_of_a_killed_command_are_free_for_the_next(
