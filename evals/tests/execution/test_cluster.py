@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -120,6 +121,21 @@ def test_a_cluster_exports_and_reads_concepts_as_one_process_does(
     assert (tmp_path / "out-0/exported_summary.json").read_bytes() == (
         tmp_path / "out-2/exported_summary.json"
     ).read_bytes()
+
+
+def test_a_cluster_validates_as_one_process_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same counts and the same problems, of a campaign one of whose run logs and traces are damaged."""
+    campaign = tmp_path / "data"
+    shutil.copytree(shared_campaign().root, campaign)
+    for path in (sorted(campaign.glob("runs/V1/*.gz"))[0], sorted(campaign.glob("traces/*.gz"))[-1]):
+        path.write_bytes(path.read_bytes()[:-20])
+    capsys.readouterr()
+    printed = []
+    for options in ((), ("--cluster", "local:2")):
+        assert run(["validate", "--data-dir", str(campaign), *options]) == 1
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert printed[0].count("truncated gzip") == 2
 
 
 def test_a_worker_of_several_threads_is_refused() -> None:

@@ -88,7 +88,12 @@ def _check(targets: Sequence[Target], request: ValidateRequest) -> _Found:
     keep = _SHOWN_PER_FILE_VERBOSE if request.verbose else _SHOWN_PER_FILE
     with Progress("validate", len(targets) if len(targets) >= _PROGRESS_FROM_FILES else 0) as progress:
         for report in check_files(
-            targets, keep=keep, jobs=request.jobs, trust_ledger=request.trust_ledger, advance=progress.advance
+            targets,
+            keep=keep,
+            jobs=request.jobs,
+            cluster=request.cluster,
+            trust_ledger=request.trust_ledger,
+            advance=progress.advance,
         ):
             found.add(report)
     found.kinds = dict(sorted(found.kinds.items()))

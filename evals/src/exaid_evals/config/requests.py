@@ -295,7 +295,7 @@ class ImportCampaignRequest(CampaignRequest):
     folder: Path = argument("DIR", required=True, path={"file_okay": False, "exists": True})
 
 
-class ValidateRequest(CampaignRequest):
+class ValidateRequest(ClusterRequest, CampaignRequest):
     """Stage 00."""
 
     paths: tuple[str, ...] = argument("[FILE, FOLDER OR GLOB]...")

@@ -28,6 +28,7 @@ def check_files(
     *,
     keep: int,
     jobs: int | None = None,
+    cluster: str | None = None,
     trust_ledger: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[FileReport]:
@@ -37,6 +38,7 @@ def check_files(
         targets: what to check.
         keep: findings to keep a file; others are counted.
         jobs: processes at most; None: as many as there are cores, for many logs. No finding depends on it.
+        cluster: where run logs and traces are checked instead, as `execution.choose.executor` takes it.
         trust_ledger: pass run logs and traces that are, by their hash, what their stage wrote.
         advance: called for each file.
     """
@@ -50,15 +52,16 @@ def check_files(
     hashed = any(target.folder == "metrics" for target in others)
     here = _BatchCheck(keep, trust_ledger, hashed, surroundings)
     batches = chain(_batches_of_runs(runs), _chunks(iter(traces), _TRACES_A_BATCH))
+    alone = jobs == 1 and cluster is None
     # The first is checked here, so that processes that begin as copies of this one have the schemas.
     checked: Iterator[tuple[list[Target], list[FileReport]]] = (
-        (batch, here(batch)) for batch in islice(batches, 1 if jobs > 1 else None)
+        (batch, here(batch)) for batch in islice(batches, None if alone else 1)
     )
-    if jobs > 1:
-        from exaid_evals.execution.local import Processes  # a single file is checked before this is imported
+    if not alone:
+        from exaid_evals.execution.choose import executor  # a single file is checked before this is imported
 
         build = partial(_BatchCheck, keep, trust_ledger, hashed)
-        checked = chain(checked, Processes(jobs).map_ordered(build, batches, here=here))
+        checked = chain(checked, executor(jobs, cluster).map_ordered(build, batches, here=here))
     for batch, reports in checked:
         for target, report in zip(batch, reports, strict=True):
             if report.sha256 is not None:
