@@ -43,6 +43,38 @@ CATBOOST = json.dumps(
         "iterations": [{"learn": [0.4 * at], "iteration": at, "test": [0.35 * at]} for at in (1, 2)],
     }
 )
+FAIRSEQ = "".join(
+    f"2026-05-01 10:00:00 | I | train_inner | epoch {at:03d}:  50 / 100 loss={6 / at}, lr=0.1, num_updates={at * 50}\n"
+    f"2026-05-01 10:00:01 | INFO | valid | epoch {at:03d} | valid on 'valid' subset | loss {5.5 / at} | ppl 6.5 | "
+    f"wps 3000 | num_updates {at * 50} | best_loss {5.5 / at}\n"
+    f"2026-05-01 10:00:02 | INFO | train | epoch {at:03d} | loss {5 / at} | num_updates {at * 50} | gnorm 1.1\n"
+    for at in (1, 2)
+)
+FAIRSEQ_JSON = "".join(
+    f'[2026-05-01 10:00:00,1][train_inner][INFO] - {{"epoch": {at}, "loss": "{4 / at}", "num_updates": "{at}"}}\n'
+    f'[2026-05-01 10:00][valid][INFO] - {{"epoch": {at}, "valid_loss": "{4.5 / at}", "valid_num_updates": "{at}"}}\n'
+    for at in (1, 2)
+)
+MEGATRON = "".join(
+    f" [2026-05-01 10:00:00] iteration {at:8d}/ 20 | consumed samples: {at} | learning rate: 1.5E-04 | "
+    f"lm loss: {20 / at:.6E} | grad norm: 1.5 | number of skipped iterations:   0 | number of nan iterations:   0 |\n"
+    f" validation loss at iteration {at} | lm loss value: {25 / at:.6E} | lm loss PPL: 1.2E+01 |\n"
+    for at in (5, 10)
+)
+ESPNET = "".join(
+    f"[host:0/1] 2026-05-01 10:00:00,1 (trainer:7) INFO: {at}epoch:train:1-9batch: loss={90 / at}, acc=0.2\n"
+    f"[host] 2026-05-01 10:01:00,1 (t:3) INFO: {at}epoch results: [train] loss={70 / at}, acc=0.3, time=5 minutes, "
+    f"[valid] loss={80 / at}, acc=0.5, time=20.1 seconds, [att_plot] time=10 seconds\n"
+    for at in (1, 2)
+)
+IMAGENET = (
+    "".join(
+        f"Epoch: [{at}][ {batch}/10]\tTime  0.5 ( 0.6)\tLoss {6 / at:.4e} (7.0e+00)\tAcc@1   {4.5 * at:.2f} (  9.00)\n"
+        for at in (1, 2)
+        for batch in (0, 5)
+    )
+    + "Test: [0/2]\tTime  0.5 ( 0.6)\tLoss 7.0e+00 (7.0e+00)\tAcc@1   1.00 (  1.00)\n *   Acc@1 8.250 Acc@5 16.500\n"
+)
 KERAS_TUNER = json.dumps(
     {
         "trial_id": "%d",
@@ -276,7 +308,41 @@ SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
             )
             + "Test set: Average loss: 0.04, Accuracy: 98/100 (98%)\n"
         },
-        {"": {"train/Loss": 1.1}},
+        {"": {"train/Loss": 1.1, "validation/Average loss": 0.04}},
+    ),
+    "what fairseq prints": (
+        "text_log",
+        {"train.log": FAIRSEQ},
+        {"": {"train/loss": 2.5, "validation/loss": 2.75, "validation/ppl": 6.5}},
+    ),
+    "what fairseq prints as JSON": (
+        "text_log",
+        {"train.log": FAIRSEQ_JSON},
+        {"": {"loss": 2.0, "valid_loss": 2.25}},
+    ),
+    "what Megatron prints": (
+        "text_log",
+        {"train.log": MEGATRON},
+        {"": {"lm loss": 2.0, "grad norm": 1.5, "validation/lm loss value": 2.5}},
+    ),
+    "what ESPnet prints": (
+        "text_log",
+        {"train.log": ESPNET},
+        {"": {"train/loss": 35.0, "validation/loss": 40.0, "validation/acc": 0.5}},
+    ),
+    "what CLU prints": (
+        "text_log",
+        {
+            "run.log": "".join(
+                f"I0501 10:00:00.1 14 logging_writer.py:48] [{at}] loss=0.{9 - at}, acc=0.5\n" for at in (5, 6)
+            )
+        },
+        {"": {"loss": 0.3, "acc": 0.5}},
+    ),
+    "what PyTorch's examples print": (
+        "text_log",
+        {"train.log": IMAGENET},
+        {"": {"Loss": 3.0, "Acc@1": 9.0, "validation/Acc@1": 8.25, "validation/Acc@5": 16.5}},
     ),
     "what a logger prints": (
         "text_log",
@@ -287,6 +353,26 @@ SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
             )
         },
         {"": {"train loss": 0.9, "val acc": 0.72}},
+    ),
+    "the data frame of Ray Tune's results": (
+        "long_csv",
+        {
+            "df.csv": "loss,training_iteration,trial_id,config/lr\n0.5,6,52497_00000,0.1\n0.4,6,52497_00001,0.2\n",
+        },
+        {"52497_00000": {"loss": 0.5}, "52497_00001": {"loss": 0.4}},
+    ),
+    "a row a metric of one run": (
+        "long_csv",
+        {
+            "metrics.csv": "timestamp,metric_name,value\n0.0,train:loss,2.0\n0.0,validation:accuracy,0.5\n"
+            "60.0,train:loss,1.0\n60.0,validation:accuracy,0.7\n"
+        },
+        {"": {"train:loss": 1.0, "validation:accuracy": 0.7}},
+    ),
+    "a leaderboard with the numbers that pandas writes": (
+        "long_csv",
+        {"leaderboard.csv": ",model,accuracy,fit_order\n0,Forest,0.9,2\n1,Trees,0.8,1\n"},
+        {"Forest": {"accuracy": 0.9}, "Trees": {"accuracy": 0.8}},
     ),
     "lighteval": ("lm_eval", {"out/m/results_x.json": json.dumps(LIGHTEVAL)}, {"": {"arc:challenge|25.acc": 0.5}}),
 }

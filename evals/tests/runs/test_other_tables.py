@@ -111,6 +111,13 @@ def test_a_spread_is_left_out_of_tables_alone(tmp_path: Path) -> None:
         number("0.0028±0.4")
 
 
+def test_digits_with_underscores_are_a_name(tmp_path: Path) -> None:
+    """Python reads 1_000 as a number; a table's `52497_00001` is an id."""
+    place = tmp_path / "m.csv"
+    place.write_text("epoch,loss,id\n1,0.5,52497_00001\n2,0.4,52497_00002\n")
+    assert "id" not in find_run(str(place), [tmp_path]).series
+
+
 @pytest.mark.parametrize("cell", ["1" + "±1" * 3000, "1" + "%" * 3000, "1" + "±" * 3000, "1 %%"])
 def test_a_cell_of_many_signs_is_text(tmp_path: Path, cell: str) -> None:
     """A cell has one spread and one per cent sign, and reading it takes no deeper calls for more."""

@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,69 @@ def test_an_offline_session_of_clearml(tmp_path: Path, packed: bool) -> None:
     assert (name, run.seed, run.attributes["clearml_task"]) == ("clearml", 7, "run one")
     assert dict(run.metrics) == {"loss/train": 0.5, "loss/val": 1.0, "test_acc": 0.75}
     assert dict(run.config) == {"lr": 0.1, "Args/x": "a"}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_offline_archive_of_comet(tmp_path: Path, packed: bool) -> None:
+    """A metric bears its context, nested parameters have points, and counters of steps are no settings."""
+    key = "0123456789abcdef" * 2
+    folder = tmp_path / key
+    folder.mkdir()
+    (folder / "experiment.json").write_text(json.dumps({"offline_id": key, "project_name": "demo", "tags": []}))
+
+    def metric(name: str, value: object, step: int | None, **more: str) -> dict[str, Any]:
+        held = {"metricName": name, "metricValue": value, "step": step, "epoch": 0}
+        return {"type": "metric_msg", "payload": {"metric": held, **more}}
+
+    def parameter(name: str, value: object, source: str = "manual") -> dict[str, Any]:
+        return {
+            "type": "parameter_msg",
+            "payload": {"param": {"paramName": name, "paramValue": value, "source": source}},
+        }
+
+    messages = [
+        {"type": "log_other", "payload": {"key": "Name", "value": "run one"}},
+        *(parameter("seed", 7), parameter("opt|lr", "0.1"), parameter("curr_step", 1, "auto-logged")),
+        *(metric("loss", 1 / (1 + step), step) for step in (0, 1)),
+        *(metric("accuracy", 0.5 + step / 4, None, context="validate") for step in (0, 1)),
+        {"type": "standard_output", "payload": {"output": "x"}},
+    ]
+    (folder / "messages.json").write_text("".join(f"{json.dumps(one)}\n" for one in messages))
+    if packed:
+        with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+            for path in folder.iterdir():
+                archive.write(path, path.name)
+        shutil.rmtree(folder)
+    name, [run] = read(tmp_path)
+    assert (name, run.seed, run.attributes["comet_name"], run.attributes["steps"]) == ("comet", 7, "run one", 2)
+    assert dict(run.metrics) == {"loss": 0.5, "validate/accuracy": 0.75}
+    assert dict(run.config) == {"opt.lr": 0.1}
+
+
+def test_an_offline_run_of_neptune(tmp_path: Path) -> None:
+    """Its log goes on in a second file; what was assigned is a metric or a setting, and what was deleted is gone."""
+    folder = tmp_path / "project" / ".neptune" / "offline" / "run__01-02__3__x"
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text(json.dumps({"mode": "offline", "containerId": "01-02"}))
+
+    def line(kind: str, path: str, **more: object) -> str:
+        return json.dumps({"obj": {"type": kind, "path": path.split("/"), **more}, "version": 1}) + "\n"
+
+    points = [{"value": 1 / (1 + at), "step": None, "ts": 1.0} for at in range(3)]
+    first = [
+        line("AssignInt", "parameters/seed", value=7),
+        line("AssignFloat", "parameters/lr", value=0.1),
+        line("AssignString", "sys/name", value="run one"),
+        line("AssignFloat", "test/accuracy", value=0.75),
+        *(line("LogFloats", name, values=points[:2]) for name in ("train/loss", "gone/loss", "monitoring/cpu")),
+    ]
+    (folder / "data-1.log").write_text("".join(first))
+    last = [line("LogFloats", "train/loss", values=points[2:]), line("DeleteAttribute", "gone/loss")]
+    (folder / "data-2.log").write_text("".join(last))
+    name, [run] = read(tmp_path / "project")
+    assert (name, run.seed, run.attributes["neptune_name"], run.attributes["steps"]) == ("neptune", 7, "run one", 3)
+    assert dict(run.metrics) == {"train/loss": pytest.approx(1 / 3), "test/accuracy": 0.75}
+    assert dict(run.config) == {"lr": 0.1}
 
 
 def test_the_names_of_sources_are_those_of_formats_with_histories() -> None:

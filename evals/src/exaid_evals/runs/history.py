@@ -375,7 +375,7 @@ def _value(value: Any) -> float | str | None:
     if not text:
         return None
     try:
-        return float(text)
+        return text if "_" in text else float(text)  # Python reads 52497_00001, which is a name
     except ValueError:
         return text
 

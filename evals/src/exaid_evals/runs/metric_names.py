@@ -201,7 +201,7 @@ _SUMMED = _set("cumulative cumulated cum cumul total accumulated")
 _TRAINING = _set("train training tr trn")
 _TAKEN_OVER = _set("step epoch batch total avg average mean running")
 """Words that say over what a value is taken, and not of what."""
-_VALIDATION = _set("val va valid validation eval evaluation test dev holdout")
+_VALIDATION = _set("val va valid validate validation eval evaluation test dev holdout")
 _EVALUATED = _set("average_precision bleu rouge meteor word_error_rate character_error_rate frechet_inception_distance")
 """Metrics that nobody computes while learning: they are an evaluation's, whatever their names say."""
 _EVALUATORS = ("metrics/", "accuracy/top", "single-label/", "multi-label/", "coco/", "pascal_voc/")

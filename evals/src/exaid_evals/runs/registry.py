@@ -52,17 +52,19 @@ _BUILT_IN = {
     "catboost": f"{_PACKAGE}.result_logs:CatBoostFormat",
     "sacred": f"{_PACKAGE}.result_logs:SacredFormat",
     "dvclive": f"{_PACKAGE}.dvc:DvcliveFormat",
-    "clearml": f"{_PACKAGE}.trackers:ClearmlFormat",
+    "clearml": f"{_PACKAGE}.offline_runs:ClearmlFormat",
+    "comet": f"{_PACKAGE}.offline_runs:CometFormat",
+    "neptune": f"{_PACKAGE}.offline_runs:NeptuneFormat",
     "dvc": f"{_PACKAGE}.dvc:DvcFormat",
     "optuna": f"{_PACKAGE}.optuna:OptunaFormat",
-    "sklearn": f"{_PACKAGE}.run_tables:SklearnFormat",
+    "sklearn": f"{_PACKAGE}.sklearn_tables:SklearnFormat",
     "tensorboard": f"{_PACKAGE}.tensorboard_log:TensorBoardFormat",
     "long_csv": f"{_PACKAGE}.run_tables:LongCsvFormat",
     "csv": f"{_PACKAGE}.row_files:CsvFormat",
     "jsonl": f"{_PACKAGE}.row_files:JsonlFormat",
     "json": f"{_PACKAGE}.row_files:JsonFormat",
     "parquet": f"{_PACKAGE}.row_files:ParquetFormat",
-    "text_log": f"{_PACKAGE}.step_logs:TextLogFormat",
+    "text_log": f"{_PACKAGE}.printed_logs:TextLogFormat",
 }
 _WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
 _WITHOUT_HISTORY |= {"lm_eval", "model_reports", "dvc"}

@@ -16,7 +16,7 @@ STEP_NAMES = (
     *("iteration", "iter", "epoch", "epochs"),
 )
 """Columns that count steps, the finest first."""
-RUN_NAMES = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash")
+RUN_NAMES = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash", "trial_id")
 """Columns that name the run of each row, in a table of several."""
 ROW_NAMES = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
 """Columns that do so where nothing counts steps: a table of results."""

@@ -311,9 +311,11 @@ def number(text: str) -> float:
         ValueError: the cell holds something else.
     """
     try:
-        return float(text)
+        if "_" not in text:  # Python reads 52497_00001, which is a name
+            return float(text)
     except ValueError:
-        stripped = text.strip()
+        pass
+    stripped = text.strip()
     written = stripped.removesuffix("%").rstrip()
     if written.lower() in MISSING:
         return math.nan
@@ -321,7 +323,7 @@ def number(text: str) -> float:
         whole, _, decimals = written.partition(",")
         written = f"{whole.replace('.', '')}.{decimals}"
     try:
-        found = float(written)
+        found = float(written.replace("_", "no number"))
     except ValueError:
         raise ValueError(f"{text[:40]!r} is not a number") from None
     return found / 100 if stripped.endswith("%") else found
@@ -364,6 +366,8 @@ def numbers(cells: Sequence[str]) -> list[float]:
     try:
         values: list[float] = orjson.loads(f"[{','.join(cells)}]")
     except ValueError:
+        if any("_" in cell for cell in cells):
+            raise
         return list(map(float, cells))
     # A cell may hold what JSON knows besides, or two numbers.
     usable = len(values) == len(cells) and _NUMBERS.issuperset(map(type, values))

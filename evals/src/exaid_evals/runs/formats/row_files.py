@@ -161,7 +161,8 @@ class CsvFormat(RowFile):
     def measures(self, path: Path) -> bool:
         """Recognise it by the header; the numbers of rows that pandas writes count as steps."""
         columns = open_delimited(path).columns
-        counted = step_column(columns) is not None or columns[0] == ""
+        numbered = columns[0] == "" and {*ROW_NAMES, *RUN_NAMES}.isdisjoint(map(simple, columns))
+        counted = step_column(columns) is not None or numbered
         return counted and any(role_of_column(name) == "metric" for name in columns)
 
 

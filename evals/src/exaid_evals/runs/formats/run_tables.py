@@ -1,27 +1,21 @@
-"""Tables that hold several runs.
-
-In one long table a column names the run of each row, and the others are steps, settings or metrics. scikit-learn's
-`cv_results_` has a row a candidate, what `cross_validate` returns a row a fold; as CSV (of a data frame) or JSON (a
-list for each name).
-"""
+"""Long tables: a column names the run of each row, and the others are steps, settings or metrics."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import itertools
-import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError, MissingDependencyError
-from exaid_evals.runs.files.document import lists_of, read_document
 from exaid_evals.runs.files.summary import is_incidental
-from exaid_evals.runs.files.values import mappings_of, uniform
+from exaid_evals.runs.files.values import uniform
 from exaid_evals.runs.formats.row_files import JsonFormat, JsonlFormat, ParquetFormat, csv_rows
-from exaid_evals.runs.history_files import HistoryFile, parted
+from exaid_evals.runs.history_files import HISTORY_NAMES, HistoryFile, parted
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, below, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
@@ -36,6 +30,8 @@ _OF_METRIC, _OF_VALUE = ("metric", "metric_name"), ("value", "metric_value", "sc
 _FOLD = re.compile(r"(?:cv|fold|split)?[\s_.-]*(\d+)", re.IGNORECASE)
 _ROLES = ("metrics.", "params.", "tags.")
 """How the columns of MLflow's `search_runs` begin."""
+_OF_CONFIG = ("config/", "config.")
+"""How the columns of settings begin in the data frame of Ray Tune's results."""
 _OF_AIM = "metric.name"
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX)?")
 
@@ -53,7 +49,8 @@ class LongCsvFormat(ManyRuns):
         """Return the file that has such a column; in a folder only a file that is named as holding runs."""
         if place.is_file():
             return file_in(place, (".csv", ".tsv"), _is_long) or file_in(place, [*_OTHERS], _tells_runs_apart)
-        return file_in(place, ("runs.csv", "results.csv", "all_runs.csv", "experiments.csv"), _is_long)
+        named = file_in(place, ("runs.csv", "results.csv", "all_runs.csv", "experiments.csv"), _is_long)
+        return named or file_in(place, tuple(f"{stem}.csv" for stem in HISTORY_NAMES), _is_long_of_values)
 
     def files_of(self, place: Path) -> list[Path]:
         """Return that file alone."""
@@ -66,6 +63,10 @@ class LongCsvFormat(ManyRuns):
         form = _other(path)
         rows: list[Row] = [*csv_rows(path, warnings)] if form is None else [*uniform(form.rows(path, warnings))]
         columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
+        if not columns and rows and _is_of_values(rows[0]):
+            entry = _entry(rows, "")
+            entry.warnings += warnings
+            return {path.stem: entry}
         if not columns:
             return _of_chart(rows, warnings)
         rows = _measured(rows, path, warnings)
@@ -76,7 +77,7 @@ class LongCsvFormat(ManyRuns):
         # Where no column is called a run's, each row is one, and names may be the same.
         each = simple(column) not in RUN_NAMES and not _is_of_values(rows[0])
         for row in rows:
-            name = _text(row.get(column))
+            name = text_of(row.get(column))
             if name:
                 name = "-".join(_called(one, row.get(one)) for one in columns)
             if each and name and name in groups:
@@ -179,7 +180,7 @@ def _measured(rows: list[Row], path: Path, warnings: list[str]) -> list[Row]:
 
 def _called(column: str, value: object) -> str:
     """Return a part of a run's name; what is counted is called so, unless it says so itself."""
-    text, counted = _text(value), simple(column)
+    text, counted = text_of(value), simple(column)
     return f"{counted}{text}" if counted in _REPETITIONS and text.isdecimal() else text
 
 
@@ -189,9 +190,15 @@ def _is_of_values(names: Iterable[str]) -> bool:
     return not simply.isdisjoint(_OF_METRIC) and not simply.isdisjoint(_OF_VALUE)
 
 
+def _is_named(rows: Sequence[Row], columns: Mapping[str, str]) -> bool:
+    """Return whether the column of metrics holds names of some, of a table with a row a metric of a single run."""
+    metric = next(columns[one] for one in _OF_METRIC if one in columns)
+    return any(role_of_column(text_of(row.get(metric))) == "metric" for row in rows)
+
+
 def _n_apart(rows: Sequence[Row], columns: Sequence[str]) -> int:
     """Return how many combinations of values some columns have."""
-    return len({tuple(_text(row.get(one)) for one in columns) for row in rows})
+    return len({tuple(text_of(row.get(one)) for one in columns) for row in rows})
 
 
 def _entry(rows: list[Row], column: str) -> Entry:
@@ -208,6 +215,7 @@ def _entry(rows: list[Row], column: str) -> Entry:
         and (lowered[name] in _SETTINGS or isinstance(value, str) or role_of_column(name) == "schedule")
         and lowered[name] not in _NO_SETTINGS
         and (name in _SETTINGS or not is_incidental(name))
+        and not name.startswith(_OF_CONFIG)
     }
     metric = next((name for name, low in lowered.items() if low in _OF_METRIC), None)
     value = next((name for name, low in lowered.items() if low in _OF_VALUE), None)
@@ -216,26 +224,33 @@ def _entry(rows: list[Row], column: str) -> Entry:
         return _of_mlflow(rows[-1])
     if _OF_AIM in rows[0]:
         return _of_aim(rows)
+    own = {name: rows[-1].get(name) for name in rows[0] if name.startswith(_OF_CONFIG)}
     config = {lowered[name]: one for name, one in settings.items()} | {
         lowered[name]: row for name, row in rows[0].items() if name == column and lowered[name] in ROW_NAMES
     }
+    config |= {name[len(_OF_CONFIG[0]) :]: one for name, one in own.items() if one is not None}
     trial = config.pop("trial", None)
-    fold = _FOLD.fullmatch(_text(config.pop("fold", config.pop("resample", None))))
+    fold = _FOLD.fullmatch(text_of(config.pop("fold", config.pop("resample", None))))
     entry = Entry(
         config=config,
         fold=int(fold[1]) if fold else None,
-        trial=None if trial is None else _text(trial),
+        trial=None if trial is None else text_of(trial),
     )
-    left = {column, "", *settings, *(name for name, value in constant.items() if isinstance(value, str))} - {metric}
+    left = {column, "", *settings, *own, *(name for name, value in constant.items() if isinstance(value, str))} - {
+        metric
+    }
     if len(rows) == 1 and steps is None and metric is None:
         named = {name: one for name, one in rows[0].items() if name not in left and one is not None}
         entry.metrics, entry.attributes = parted(named)
         return entry
     entry.step = "epoch" if steps is not None and lowered[steps] == "epoch" and metric is None else "step"
+    logged: Counter[str] = Counter()
     for at, row in enumerate(rows):
-        step = row.get(steps) if steps else (0 if metric else at)
+        step = row.get(steps) if steps else at
         if metric is not None and value is not None:
-            entry.rows.append({"step": step, str(row.get(metric)): row.get(value)})
+            measured = str(row.get(metric))
+            entry.rows.append({"step": step if steps else logged[measured], measured: row.get(value)})
+            logged[measured] += 1
         else:
             kept = {name: one for name, one in row.items() if name not in {*left, steps} and one is not None}
             entry.rows.append({**kept, entry.step: step})
@@ -247,7 +262,7 @@ def _of_aim(rows: Sequence[Row]) -> Entry:
     logged: list[Row] = []
     for row in rows:
         name = str(row.get(_OF_AIM))
-        of = map(_text, below("metric.context.", row).values())
+        of = map(text_of, below("metric.context.", row).values())
         if not name.startswith("__system__"):
             logged.append({"step": row.get("step"), "/".join((*of, name)): row.get("value")})
     return Entry(rows=logged, step="step", config=below("run.hparams.", rows[0]))
@@ -263,7 +278,7 @@ def _of_mlflow(row: Row) -> Entry:
         config=params,
         trial=str(known["mlflow_run_name"] or row.get("run_id")) if parent else None,
         group=str(parent)[:8] if parent else None,
-        attributes={"mlflow_experiment": _text(row.get("experiment_id"))}
+        attributes={"mlflow_experiment": text_of(row.get("experiment_id"))}
         | {key: one for key, one in known.items() if one is not None},
     )
 
@@ -282,6 +297,13 @@ def _of_chart(rows: Sequence[Row], warnings: list[str]) -> dict[str, Entry]:
             entry = found.setdefault(run, Entry(step="step", warnings=[] if found else list(warnings)))
             entry.rows.append({**values, "step": row.get(steps) if steps else None})
     return found
+
+
+def _is_long_of_values(path: Path) -> bool:
+    """Return whether it has a row a metric, whatever it is called."""
+    return _is_of_values(
+        re.split(r"[,;\t]", head(path).decode("utf-8-sig", "replace").partition("\n")[0])
+    ) and _is_long(path)
 
 
 def _is_long(path: Path) -> bool:
@@ -304,96 +326,12 @@ def _is_long(path: Path) -> bool:
     if any(match and match["bound"] for match in charted):
         return step_column(names[:1]) is not None and all(charted)
     rows: list[Row] = [dict(zip(names, row, strict=False)) for row in cells[1:] if row]
-    return bool(_run_columns(rows, {simple(name): name for name in names}))
+    found = {simple(name): name for name in names}
+    return bool(_run_columns(rows, found)) or (_is_of_values(names) and _is_named(rows, found))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a cell as text, a whole number without its point; empty where it is missing."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else str(value).strip()
-
-
-_CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"?\"?,)?[^\n]*\b(?:mean_)?fit_time\b[^\n]*\b(?:mean_test_\w+|test_\w+)")
-_JSON = re.compile(rb'\A\s*(?:\{|\[\s*\{|\{\s*"0"\s*:\s*\{)\s*(?:"[^"]*"\s*:\s*\d+\s*,\s*)?"(?:mean_)?fit_time"\s*:')
-_TURNED = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"\")?,0(?:,\d+)*\r?\n(?:mean_)?fit_time,")
-"""A table whose rows are the columns of `cv_results_`, a column a candidate."""
-
-
-class SklearnFormat(ManyRuns):
-    """Reads a run a candidate, with the mean over its folds, or a run a fold."""
-
-    name = "sklearn"
-
-    def file_of(self, place: Path) -> Path | None:
-        """Return the table; of one result in both forms the JSON, which is written in full."""
-        return file_in(place, (".json",), lambda path: bool(_JSON.match(head(path))), ("cv_results.json",)) or file_in(
-            place, (".csv",), lambda path: any(sign.match(head(path)) for sign in (_CSV, _TURNED)), ("cv_results.csv",)
-        )
-
-    def entries(self, path: Path) -> Mapping[str, Entry]:
-        """Read the table."""
-        warnings: list[str] = []
-        rows = _of_lists(path) if path.suffix == ".json" else list(csv_rows(path, warnings))
-        if path.suffix != ".json" and _TURNED.match(head(path)):
-            rows = [{str(row[""]): row[at] for row in rows} for at in [*rows[0]][1:]] if rows else []
-        group = path.resolve().parent.name if path.stem.startswith("cv") else path.stem
-        searched = any(key.startswith("mean_test_") for key in rows[0]) if rows else False
-        found = {
-            str(at): _candidate(row, at, group) if searched else _fold(row, at, group) for at, row in enumerate(rows)
-        }
-        if found:
-            found["0"].warnings += warnings
-        return found
-
-
-def _candidate(row: Row, at: int, group: str) -> Entry:
-    # Scores that were negated to be maximised improve upwards too: all scores of scikit-learn do.
-    metrics = {key: value for key, value in row.items() if re.match(r"mean_(?:test|train)_", key)}
-    spread = {key: value for key, value in row.items() if key.startswith("std_")}
-    splits = {key: value for key, value in row.items() if key.startswith("split")}
-    config = {key.removeprefix("param_"): value for key, value in row.items() if key.startswith("param_")}
-    if not config and (params := _mapping(row.get("params"))):
-        config = params
-    times = {key: value for key, value in row.items() if key in ("mean_fit_time", "mean_score_time")}
-    rounds = {key: row[key] for key in ("iter", "n_resources") if key in row}  # of a search by halving
-    attributes = {"std": spread, "splits": splits, "beside_metrics": times, "halving": rounds}
-    return Entry(
-        metrics=metrics,
-        config={key: value for key, value in config.items() if value not in (None, "")},
-        # A table that was sorted keeps the candidates' numbers where pandas wrote them.
-        trial=_text(row.get("", row.get("Unnamed: 0", at))) or str(at),
-        group=group,
-        attributes={key: value for key, value in attributes.items() if value},
-        higher=tuple(sorted(metrics)),
-    )
-
-
-def _fold(row: Row, at: int, group: str) -> Entry:
-    metrics = {key: value for key, value in row.items() if key.startswith(("test_", "train_"))}
-    times = {key: value for key, value in row.items() if key in ("fit_time", "score_time")}
-    return Entry(
-        metrics=metrics, fold=at, group=group, attributes={"beside_metrics": times}, higher=tuple(sorted(metrics))
-    )
-
-
-def _of_lists(path: Path) -> list[Row]:
-    data = read_document(path)
-    if isinstance(data, list):
-        return list(mappings_of(data))
-    if data and all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
-        return [{"": key, **row} for key, row in data.items()]
-    columns = lists_of(data)
-    if len({len(column) for column in columns.values()}) != 1:
-        raise DataError("holds lists of different lengths", where=str(path), remedy="write or copy it again")
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """Return parameters, which a CSV holds as Python writes a mapping."""
-    if isinstance(value, dict):
-        return value
-    try:
-        found = json.loads(str(value).replace("'", '"').replace("True", "true").replace("False", "false"))
-    except ValueError:
-        return {"params": value} if value else {}
-    return found if isinstance(found, dict) else {"params": value}

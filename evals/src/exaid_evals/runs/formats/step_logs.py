@@ -7,17 +7,14 @@ training. Others log a CSV, and are known by how it begins and by what lies besi
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.runs.files.content import text_lines
-from exaid_evals.runs.files.delimited import number
 from exaid_evals.runs.files.document import objects
 from exaid_evals.runs.formats.row_files import csv_rows
-from exaid_evals.runs.metric_names import role_of_column, split_of
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile, head
 
@@ -79,81 +76,6 @@ class NanogptFormat(ToolFile):
                     last = int(found[1])
                     yield {"step": last, **dict(zip(names, map(float, found.groups()[1:]), strict=True))}
                     break
-
-
-_STEP = re.compile(
-    r"\b(epoch|(?:global[_ ])?step|iter(?:ation)?)s?\b[ :=#\[(]*(\d{1,15})(?![\d.]*[.\w])|^\[(\d{1,15})\](?=\t)", re.I
-)
-_VALUE = r"[-+]?(?:nan|inf|\d{1,40}(?:\.\d{0,40})?(?:e[-+]?\d{1,9})?|\.\d{1,40})"
-_PAIR = re.compile(
-    # A name is bounded, since the search begins at each place of a line: what is longer is prose.
-    r"([A-Za-z_][\w'@.()-]{0,60}(?:[ /][A-Za-z_][\w'@.()-]{0,60}){0,7})\s*[:=]\s*(" + _VALUE + r"%?)(?=$|[\s,;|)\]])",
-    re.I,
-)
-_PRINTED = re.compile(r"\{'.+\}$")
-_ITEM = re.compile(r"'([^']+)': '?(" + _VALUE + r")'?(?=[,}])", re.I)
-_COLOURS = re.compile(r"\x1b\[[\d;]*m")
-_MEASURES = ("metric", "contested", "schedule", "system")
-
-
-class TextLogFormat(ToolFile):
-    """Reads what programs print: lines that name a step, and numbers as `name: value` or `name=value`.
-
-    A number is read where its name is that of a metric, a setting of the training or a time, and its line names a step
-    or stands behind one that does so and no more (as Keras prints). XGBoost, LightGBM, torchtune and SpeechBrain print
-    such lines, and most loops that people write; Hugging Face's Trainer prints mappings of Python's.
-    """
-
-    name = "text_log"
-    files = ("train.log", "training.log", "*.log", "log.txt", "train_log.txt", "*.txt", "*.out")
-    sign = re.compile(rb"")
-    below = 2
-    generic = True
-    printed = True
-
-    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield a row a line; where lines count epochs and steps, or an epoch has several, rows are counted."""
-        found = list(_printed(text_lines(path, warnings)))
-        within = any(a[0] == b[0] and a[1].keys() & b[1].keys() for a, b in itertools.pairwise(found))
-        alone = not within and {tuple(steps) for steps, _ in found} in ({("epoch",)}, {("step",)})
-        for steps, values in found:
-            yield {**steps, **values} if alone else values
-
-    def _begins_so(self, path: Path) -> bool:
-        """Return whether two lines of the beginning, with steps of their own, hold a metric."""
-        lines = _printed(head(path).decode("utf-8", "replace").splitlines())
-        measured = (line for line in lines if any(role_of_column(name) == "metric" for name in line[1]))
-        return len({str(steps or values) for steps, values in itertools.islice(measured, 50)}) > 1
-
-
-def _printed(lines: Iterable[str]) -> Iterator[tuple[dict[str, int], dict[str, float]]]:
-    """Yield the steps and the numbers of each line that has both, or whose step stood alone before it."""
-    alone: dict[str, int] = {}
-    for raw in lines:
-        line = _COLOURS.sub("", raw).strip()
-        if found := _PRINTED.search(line):  # Hugging Face's Trainer prints what it logs as a mapping of Python's
-            yield (
-                {},
-                {name: number(text) for name, text in _ITEM.findall(found[0]) if role_of_column(name) in _MEASURES},
-            )
-            continue
-        matches = list(_STEP.finditer(line))
-        steps = {"epoch" if (one[1] or "").lower() == "epoch" else "step": int(one[2] or one[3]) for one in matches}
-        rest = line[matches[-1].end() :] if matches else line
-        pairs = list(_PAIR.finditer(rest))
-        before_step = line[: matches[0].start()] if matches else ""
-        before_values = rest[: pairs[0].start()] if pairs else ""
-        splits = {split_of(before_step), split_of(before_values)} - {None}
-        before = f"{splits.pop()}/" if len(splits) == 1 else ""
-        values = {
-            one[1] if split_of(one[1]) else f"{before}{one[1]}": number(one[2])
-            for one in pairs
-            if role_of_column(one[1]) in _MEASURES
-        }
-        if values and (steps or alone):
-            yield steps or alone, values
-        if steps:
-            alone = {} if values else steps
 
 
 class MmengineFormat(ToolFile):
