@@ -111,6 +111,27 @@ def test_a_spread_is_left_out_of_tables_alone(tmp_path: Path) -> None:
         number("0.0028±0.4")
 
 
+def test_final_results_beside_a_history_are_the_runs(tmp_path: Path) -> None:
+    """What was not logged is added, what was logged otherwise is reported and not taken, and settings are none."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "metrics.csv").write_text("epoch,val_loss,val_acc\n1,0.5,0.7\n2,0.4,0.8\n")
+    results = {"test": {"accuracy": 0.75}, "val_acc": 0.9, "val_loss": 0.4, "config": {"lr": 0.1}, "n_test": 100}
+    (folder / "results.json").write_text(json.dumps(results))
+    [run] = read_runs([folder]).runs
+    assert dict(run.metrics) == {"val_loss": 0.4, "val_acc": 0.8, "test.accuracy": 0.75}
+    [warning] = run.warnings
+    assert "results.json has val_acc 0.9, and the history ends with 0.8, which stands" in warning
+
+
+def test_results_beside_several_histories_are_nobodys(tmp_path: Path) -> None:
+    """Two files in one folder are two runs, of which none is said to be the one of the results."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("epoch,val_acc\n1,0.7\n2,0.8\n")
+    (tmp_path / "results.json").write_text('{"test_accuracy": 0.75}')
+    assert all("test_accuracy" not in run.metrics for run in read_runs([tmp_path / "a.csv", tmp_path / "b.csv"]).runs)
+
+
 def test_digits_with_underscores_are_a_name(tmp_path: Path) -> None:
     """Python reads 1_000 as a number; a table's `52497_00001` is an id."""
     place = tmp_path / "m.csv"

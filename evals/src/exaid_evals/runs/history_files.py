@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from exaid_evals.runs.files.document import objects, read_document, read_yaml
 from exaid_evals.runs.files.reported import is_no_metric
 from exaid_evals.runs.files.summary import is_incidental, seed_in
 from exaid_evals.runs.files.training_history import divergence_of, training_of
-from exaid_evals.runs.files.values import plain, undefined_warning
+from exaid_evals.runs.files.values import numbers_of, plain, undefined_warning
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import BatchRow, Column, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
@@ -35,6 +36,18 @@ _CONFIGS = (
     *("config.json", "summary.json", "hparams.json", "args.json", "params.json", "config.yaml", "config.yml"),
     *("hparams.yaml", "args.yaml", "params.yaml", ".hydra/config.yaml"),
 )
+
+
+RESULTS = tuple(
+    f"{stem}.json"
+    for stem in (
+        *("results", "result", "final_results", "test_results", "eval_results", "val_results"),
+        *("final_metrics", "test_metrics", "val_metrics", "eval_metrics", "scores", "metrics"),
+    )
+)
+"""What training scripts write at their end beside the history: an object with the metrics that came out."""
+_LARGEST_RESULTS = 1 << 20
+_AS_LOGGED = 1e-6
 
 
 class HistoryFile(Format):
@@ -63,11 +76,14 @@ class HistoryFile(Format):
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the file, and those that may lie beside it."""
         path = self._file(source)
-        return [path, *(path.parent / name for name in (*_CONFIGS, BATCHES))]
+        return [path, *(path.parent / name for name in (*_CONFIGS, BATCHES, *RESULTS))]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each metric, and how its training went."""
-        return run_of(self.history(source, source.path.stem), self, name, source)
+        run = run_of(self.history(source, source.path.stem), self, name, source)
+        path = self._file(source)
+        # Files of names of their own may be several runs, and what lies beside them is not said to be of one.
+        return with_results(run, path) if path == usual_file(path.parent, self.suffixes) else run
 
     def history(self, source: Source, name: str) -> History:
         """Read a history."""
@@ -229,6 +245,35 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
             warnings=tuple(warnings),
         ),
     )
+
+
+def with_results(run: Run, history: Path) -> Run:
+    """Return a run with the metrics that lie beside its history as final results, under names that it has not logged.
+
+    Where it has logged one of the name, and no such value ends it, that is reported: the history's stands.
+    """
+    metrics, warnings = dict(run.metrics), list(run.warnings)
+    for path in (history.with_name(name) for name in RESULTS):
+        if path == history or not path.is_file() or path.stat().st_size > _LARGEST_RESULTS:
+            continue
+        try:
+            held = read_document(path)
+        except DataError as error:
+            if path.name not in ("metrics.json", "result.json"):  # which may be logs
+                warnings.append(f"{run.name}: {path.name}: {error.what}, so that it is left out")
+            continue
+        found = numbers_of(leaves(held))[0] if isinstance(held, dict) else {}
+        for name, value in found.items():
+            if role_of_column(name) != "metric" or is_beside(name):
+                continue
+            logged = metrics.setdefault(name, value)
+            if None not in (logged, value) and not math.isclose(logged or 0, value or 0, rel_tol=_AS_LOGGED):
+                warnings.append(
+                    f"{run.name}: {path.name} has {name} {value:g}, and the history ends with {logged:g}, which "
+                    "stands: look which is meant; --metric-value best takes the history's best"
+                )
+    primary = run.default_primary or leading_metric(metrics, {})
+    return replace(run, metrics=metrics, warnings=tuple(warnings), default_primary=primary)
 
 
 def leading_metric(metrics: Mapping[str, float | None], known: Mapping[str, Any]) -> str | None:

@@ -24,7 +24,15 @@ from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.files.summary import seed_in, settings_of
 from exaid_evals.runs.files.values import numbers_of, undefined_warning
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import BATCHES, batch_rows, config_beside, leading_metric, run_of
+from exaid_evals.runs.history_files import (
+    BATCHES,
+    RESULTS,
+    batch_rows,
+    config_beside,
+    leading_metric,
+    run_of,
+    with_results,
+)
 from exaid_evals.runs.rows import Row, history_of
 
 HEAD_BYTES = 1 << 16
@@ -47,6 +55,7 @@ class ToolFile(Format):
         left_out: patterns of columns that measure nothing (times, hosts, ids), in lower case.
         leading: the metrics that rank runs of this tool, the first that is there; empty for none of its own.
         step: the column that counts the steps; None takes the usual ones.
+        finals: whether final results that lie beside the file are the run's too.
     """
 
     files: ClassVar[tuple[str, ...]]
@@ -56,6 +65,7 @@ class ToolFile(Format):
     left_out: ClassVar[tuple[str, ...]] = ()
     leading: ClassVar[tuple[str, ...]] = ()
     step: ClassVar[str | None] = None
+    finals: ClassVar[bool] = True
     has_history = True
 
     def claims(self, place: Path) -> bool:
@@ -77,13 +87,15 @@ class ToolFile(Format):
         """Return the file of rows, and those with settings."""
         path = self.file_of(source.path)
         folder = path.parent if path else source.path
-        return [*([path] if path else []), *(folder / name for name in (*self.configs, BATCHES))]
+        return [*([path] if path else []), *(folder / name for name in (*self.configs, BATCHES, *RESULTS))]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run."""
         run = run_of(self.history(source, source.path.stem), self, name, source)
         leading = next((one for one in self.leading if one in run.metrics), run.default_primary)
-        return replace(run, default_primary=leading)
+        run = replace(run, default_primary=leading)
+        own = self.file_of(source.path) if self.finals and source.path.is_dir() else None
+        return with_results(run, own) if own else run
 
     def history(self, source: Source, name: str) -> History:
         """Read a history."""

@@ -205,6 +205,7 @@ class HfTrainerFormat(ToolFile):
         *("*_runtime", "*_samples_per_second", "*_steps_per_second", "*_tokens_per_second", "total_flos", "*_samples"),
     )
     step = "step"
+    finals = False  # they go before what was logged
 
     def file_of(self, place: Path) -> Path | None:
         """Return the state: the run's own, else that of its last checkpoint."""
