@@ -211,3 +211,24 @@ def test_a_direction_that_the_user_says_counts(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "out" / "run-b" / "summary.json").read_text(encoding="utf-8"))
     assert summary["root_cause"]["metric"] == "quality"
     assert summary["performance_metrics"]["quality"]["direction"] == "higher"
+
+
+def test_an_edited_report_is_found_by_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a folder of reports `verify` says which were changed; the same analysis mends it."""
+    run_file = tmp_path / "one.csv"
+    run_file.write_text("epoch,val_loss\n" + "".join(f"{at},{1 / at}\n" for at in range(1, 9)))
+    out = tmp_path / "reports"
+    analyze = ["analyze", str(run_file), "--output-dir", str(out)]
+    assert cli(analyze) == 0
+    for folder in (out, out / "one"):
+        assert cli(["verify", "--data-dir", str(folder)]) == 0
+    report = out / "one" / "report.md"
+    report.write_text(report.read_text(encoding="utf-8") + "No cause was found.\n", encoding="utf-8")
+    capsys.readouterr()
+    for folder in (out, out / "one"):
+        assert cli(["verify", "--data-dir", str(folder)]) == 1
+        shown = capsys.readouterr().out
+        assert "report.md: changed since it was written; run the same `exaid-evals analyze` again" in shown
+        assert "holds no campaign; its 4 files of reports are held against their hashes" in shown
+    assert cli(analyze) == 0
+    assert cli(["verify", "--data-dir", str(out)]) == 0

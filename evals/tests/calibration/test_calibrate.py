@@ -11,6 +11,7 @@ import pytest
 
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.artifacts.written import changed_in
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.variant import load_variants
@@ -89,6 +90,11 @@ def test_without_write_the_variants_stay(place: Path, capsys: pytest.CaptureFixt
     pdf = (place / "evaluated" / "calibration" / "gate_pareto.pdf").read_bytes()
     assert b"|concepts:none|llm:none|boot:0/0|time:recorded|stub:yes" in pdf
     assert b"CreationDate" not in pdf
+    # `verify` and `tables --check` ask this.
+    report = place / "evaluated" / "calibration" / "report.md"
+    assert changed_in(place / "evaluated") == []
+    report.write_text(report.read_text(encoding="utf-8") + "x", encoding="utf-8")
+    assert changed_in(place / "evaluated") == [(report, "calibrate")]
 
 
 @pytest.mark.slow

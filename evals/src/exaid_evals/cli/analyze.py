@@ -57,8 +57,9 @@ def run_analyze(request: AnalyzeRequest) -> int:
     anomalies, ranks the causes of the worst drop, and writes report.md, report.html, analysis_request.md and
     summary.json. Exit status: 0 done; 1 there is no such run, or it cannot be read; 2 wrong usage.
     """
-    from exaid_evals.analysis.report.write import REPORT_HTML, write_report
+    from exaid_evals.analysis.report.write import REPORT_HTML, REPORT_MD, REQUEST, SUMMARY, write_report
     from exaid_evals.analysis.stage import analyse
+    from exaid_evals.artifacts.written import note_written
     from exaid_evals.runs.registry import find_run
 
     config = analysis_config_of(request)
@@ -68,6 +69,7 @@ def run_analyze(request: AnalyzeRequest) -> int:
     warn(history.warnings)
     analysis = analyse(history, config, request.image_dir)
     folder = write_report(analysis, request.output_dir)
+    note_written(folder, "analyze", (folder / name for name in (REPORT_MD, REPORT_HTML, REQUEST, SUMMARY)))
     _show(analysis)
     click.echo(f"wrote {shown(folder / REPORT_HTML)}")
     return 0

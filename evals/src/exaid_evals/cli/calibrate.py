@@ -37,6 +37,7 @@ def run(request: CalibrateRequest) -> int:
     assumed speed.
     """
     from exaid_evals.artifacts.atomic import remove_leftovers
+    from exaid_evals.artifacts.written import note_written
     from exaid_evals.calibration.stage import (
         calibrate,
         calibrated_text,
@@ -73,7 +74,7 @@ def run(request: CalibrateRequest) -> int:
     texts = {name: calibrated_text(variants_dir / f"{name}.yaml", frozen[name]) for name in sorted(frozen)}
     folder = request.campaign.root / FOLDER
     remove_leftovers(folder, variants_dir)
-    write_calibration(folder, result, current=current)
+    note_written(request.campaign.root, "calibrate", write_calibration(folder, result, current=current))
     _show(result, current, folder)
     if request.write:
         _write(variants_dir, texts)

@@ -201,7 +201,8 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
     stdin = file == "-"
     where = "standard input" if stdin else file
     if not stdin and not os.path.lexists(file):  # of a whole text no Path could say so
-        raise DataError("no such file", where=shortened(file, _WIDEST), remedy=_TEXT_WANTED)
+        what = "is a text, where a file must be named" if len(file.split()) > 1 else "no such file"
+        raise DataError(what, where=shortened(file, _WIDEST), remedy=_TEXT_WANTED)
     if not stdin and Path(file).is_dir():
         raise DataError(
             "is a folder, where one file must stand",

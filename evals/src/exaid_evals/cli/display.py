@@ -16,6 +16,8 @@ from exaid_evals.artifacts.redaction import clipped, printable, printable_lines,
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from exaid_evals.config.campaign import Campaign
+
 __all__ = ["printable", "printable_lines", "shown"]
 SOME_FAILED = 3
 """Exit status where the work is done, but for some cases or runs."""
@@ -26,6 +28,14 @@ def shown(path: Path) -> str:
     absolute = with_urls(os.path.abspath(path))  # noqa: PTH100 - resolve() would rename links
     below = Path.cwd().as_posix().rstrip("/") + "/"
     return printable(absolute.removeprefix(below))
+
+
+def show_changed(files: Iterable[tuple[Path, str]], campaign: Campaign) -> None:
+    """Print which files are no longer what a verb wrote, and how to write them anew."""
+    for path, name in files:
+        # Which traces or which run they were made of, no ledger of outputs says.
+        remedy = campaign.call(name) if name == "view" else f"the same `exaid-evals {name}` again"
+        click.echo(f"{shown(path)}: changed since it was written; run {remedy}")
 
 
 def shortened(text: str, most: int) -> str:

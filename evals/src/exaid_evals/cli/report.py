@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import printable, show_changed, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, DryRunRequest, flag, option
 
@@ -60,7 +60,8 @@ def _run(request: ReportRequest, name: str, *, with_figures: bool) -> int:
 
 
 def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], folders: Sequence[Path]) -> int:
-    from exaid_evals.provenance.reported import changed_pages, defects, files_below, with_copies, with_export
+    from exaid_evals.artifacts.written import changed_in
+    from exaid_evals.provenance.reported import defects, files_below, with_copies, with_export
 
     here = files_below(campaign, *folders)
     if not stale:  # stale metrics are not exported, so there is nothing to hold the export against
@@ -81,9 +82,8 @@ def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], f
         click.echo(f"{len(found)} of {len(wanted.files)} files are not what the metrics give; run {remedy}{extra}")
     if stale:
         click.echo(f"the metrics are stale; run {campaign.call('compute-metrics')}")
-    pages = changed_pages(campaign)
-    for page in pages:
-        click.echo(f"{shown(page)}: changed since it was written; run {campaign.call('view')}")
+    pages = changed_in(campaign.root)
+    show_changed(pages, campaign)
     if not found and not stale:
         click.echo(f"{len(wanted.files)} files are what the metrics give")
     return 1 if found or stale or pages else 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import printable, show_changed, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.campaign import Campaign, checkout_root
 from exaid_evals.config.requests import VerifyRequest
@@ -114,16 +114,25 @@ def run(request: VerifyRequest) -> int:
     there is none, the default stub campaign is made and compared with evals/expected.
 
     A difference is named by file, record and field with both values, and settings that changed are named first.
-    Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it, or a page
-    of `view` was changed since it was written.
+    Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it, or a
+    report of `view`, `calibrate` or `analyze` was changed since it was written. In a folder that `analyze` wrote, only
+    that is looked at.
     """
-    status = _verify(request)
-    if not request.write_expected:
-        from exaid_evals.provenance.reported import changed_pages
+    from exaid_evals.artifacts.written import changed_in, written_in
 
-        for page in changed_pages(request.campaign):
-            click.echo(f"{shown(page)}: changed since it was written; run {request.campaign.call('view')}")
-            status = max(status, 1)
+    root = request.campaign.root
+    alone = not _is_here(request.campaign) and request.against is None and not request.write_expected
+    if alone and (reports := written_in(root)):
+        click.echo(
+            f"{shown(root)} holds no campaign; its {len(reports)} files of reports are held against their hashes"
+        )
+        status = 0
+    else:
+        status = _verify(request)
+    if not request.write_expected:
+        changed = changed_in(request.campaign.root)
+        show_changed(changed, request.campaign)
+        status = max(status, int(bool(changed)))
     return status
 
 

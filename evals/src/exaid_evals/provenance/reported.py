@@ -10,7 +10,6 @@ from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
-from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.errors import DataError
@@ -33,7 +32,6 @@ from exaid_evals.report.registry import FORMATS, load
 from exaid_evals.report.results import read_results
 from exaid_evals.report.stage import build_tables, write_report
 
-VIEW_LEDGER = "view.jsonl"
 _READ_ONLY = ("manifests", "cases", "traces", "runs")
 _PICTURES = {".png": "other pixels", ".pdf": "another drawing"}
 _MOST_BYTES = 1 << 28
@@ -167,13 +165,6 @@ def stale_metrics(campaign: Campaign) -> list[str]:
         if made_from is not None:
             found += [stale_traces(campaign, made_from), stale_runs(campaign, variant, made_from)]
     return list(dict.fromkeys([*(reason for reason in found if reason), *stale_comparisons(campaign)]))
-
-
-def changed_pages(campaign: Campaign) -> list[Path]:
-    """Return the pages of `view` in the campaign that are no longer what it wrote; one that was removed is none."""
-    with Ledger(campaign.state / VIEW_LEDGER, read_only=True) as ledger:
-        written = {campaign.root / name: ledger.output_hash(name) for name in ledger.recorded()}
-    return [path for path, digest in written.items() if path.is_file() and sha256_file(path) != digest]
 
 
 def _defect(name: str, here: Path, wanted: bytes) -> Defect | None:

@@ -18,6 +18,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.artifacts.written import ledger_of
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
@@ -25,7 +26,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.metrics.measurer import load_measuring_extractor
 from exaid_evals.metrics.records import read_case_ids
 from exaid_evals.metrics.runs import measured_variants, runs_on_disk
-from exaid_evals.provenance.reported import VIEW_LEDGER, stale_metrics
+from exaid_evals.provenance.reported import stale_metrics
 from exaid_evals.provenance.tables import primary_variant
 from exaid_evals.report.document import TEMPLATES, fill, page
 from exaid_evals.viewer.collect import Collected, Source, collect
@@ -182,7 +183,7 @@ def write_page(
     inputs = inputs_of(campaign, config, stop_entities, prices)
     # The campaign keeps account of what lies in it; a page elsewhere is written each time.
     key = campaign.relative(out) if out.is_relative_to(campaign.root) else None
-    with Ledger(campaign.state / VIEW_LEDGER) as ledger:
+    with Ledger(ledger_of(campaign.root, "view")) as ledger:
         if key is not None and not force and ledger.is_current(key, inputs, out):
             return False
         content = page_of(campaign, config, stop_entities, prices=prices, jobs=jobs, on_case=on_case, on_count=on_count)
