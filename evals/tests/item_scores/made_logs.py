@@ -169,3 +169,46 @@ def predictions(folder: Path, right: Right, *, ids: bool = True) -> Path:
             row = [f"p{number // 2}", number % 2, number % 2 if good else f"{1 - number % 2}.0", 0.5]
             writer.writerow([*([f"i{number}"] if ids else []), *row])
     return path
+
+
+def openai_evals_record(path: Path, right: Right, *, model: str) -> Path:
+    """Write a record of OpenAI Evals: what was asked and answered, and whether it matched, each in its line."""
+    spec = {"completion_fns": [model], "eval_name": "toy.dev.v0", "run_config": {}, "created_at": "2026-01-01 00:00:00"}
+    lines: list[dict[str, Any]] = [{"spec": spec}]
+    for number, good in enumerate(right):
+        asked = {"prompt": [{"role": "user", "content": f"Question {number}?"}], "sampled": ["yes" if good else "no"]}
+        judged = {"correct": good, "expected": "yes", "picked": "yes" if good else None}
+        for kind, data in (("sampling", asked), ("match", judged)):
+            event = {"run_id": "x", "event_id": len(lines) - 1, "sample_id": f"toy.dev.{number}", "type": kind}
+            lines.append({**event, "data": data})
+    lines.append({"final_report": {"accuracy": sum(right) / len(right)}})
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def deepeval_run(path: Path, right: Right) -> Path:
+    """Write a test run of DeepEval."""
+    cases = [
+        {
+            "name": f"test_case_{number}",
+            "input": f"Question {number}?",
+            "actualOutput": "yes" if good else "no",
+            "expectedOutput": "yes",
+            "success": good,
+            "metricsData": [{"name": "Correctness", "threshold": 0.5, "success": good, "score": 0.25 + good / 2}],
+        }
+        for number, good in enumerate(right)
+    ]
+    path.write_text(json.dumps({"testCases": cases, "conversationalTestCases": [], "metricsScores": []}))
+    return path
+
+
+def ragas_table(path: Path, right: Right) -> Path:
+    """Write what Ragas' result gives as a data frame; a judge that gave up leaves a cell empty."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["user_input", "retrieved_contexts", "response", "reference", "exact_match", "faithfulness"])
+        for number, good in enumerate(right):
+            row = [f"Question {number}?", "['c']", "yes" if good else "no", "yes", float(good), 0.5 if number else ""]
+            writer.writerow(row)
+    return path

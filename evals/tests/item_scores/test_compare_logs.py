@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from made_logs import (
+    deepeval_run,
     helm_run,
     inspect_log,
     lm_eval_samples,
     mlflow_table,
+    openai_evals_record,
     predictions,
     promptfoo_output,
+    ragas_table,
 )
 
 from exaid_evals.artifacts.schemas import violations
@@ -35,6 +38,12 @@ MAKERS: dict[str, tuple[Maker, str]] = {
     "promptfoo": (lambda folder, right, name: promptfoo_output(folder / f"{name}.json", **{name: right}), "pass"),
     "helm": (lambda folder, right, name: helm_run(folder / name, right, model=name), "exact_match"),
     "mlflow": (lambda folder, right, name: mlflow_table(folder / f"{name}.json", right), "exact"),
+    "openai_evals": (
+        lambda folder, right, name: openai_evals_record(folder / f"{name}.jsonl", right, model=name),
+        "correct",
+    ),
+    "deepeval": (lambda folder, right, name: deepeval_run(folder / f"{name}.json", right), "pass"),
+    "ragas": (lambda folder, right, name: ragas_table(folder / f"{name}.csv", right), "exact_match"),
     "run_eval": (lambda folder, right, name: predictions(folder / name, right), "correct"),
 }
 

@@ -17,10 +17,11 @@ from exaid_evals.runs.files.values import mapping_of, mappings_of
 
 _BEGINNING = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{\s*"(?:columns|index|data)"\s*:\s*\[')
 _SCORE = re.compile(r"^(?P<metric>[^/]+)(?:/v\d+)?/(?:score|value)$")
-_HEADER = re.compile(rb'(?:^|,)"?(?:inputs?|request|question)"?(?:,|\r?\n)')
-_INPUTS = ("inputs", "input", "request", "question", "prompt", "query")
-_TARGETS = ("ground_truth", "targets", "target", "expectations", "expected_response", "label")
-_OUTPUTS = ("outputs", "output", "response", "prediction", "predictions")
+_HEADER = re.compile(rb'(?:^|,)"?(?:inputs?|request|question|user_input)"?(?:,|\r?\n)')
+_INPUTS = ("inputs", "input", "request", "question", "user_input", "prompt", "query")
+_TARGETS = ("ground_truth", "reference", "targets", "target", "expectations", "expected_response", "label")
+_OUTPUTS = ("outputs", "output", "response", "answer", "prediction", "predictions")
+_OF_RAGAS = {"retrieved_contexts", "contexts", "reference_contexts", "user_input"}
 _IDS = ("id", "item_id", "example_id", "question_id", "request_id", "row_id")
 # What MLflow counts of every answer beside its quality.
 _COUNTED = {"token_count", "latency", "execution_duration", "timestamp_ms", "index"}
@@ -28,7 +29,7 @@ _OUTER = re.compile(r"/(?:justification|rationale|error_message|error_code|metad
 
 
 class MlflowTable(LogFormat):
-    """Reads a table: its numbers per row, items distinguished by an id, else by their inputs."""
+    """Reads a table, of MLflow or Ragas: its numbers per row, items distinguished by an id, else by their inputs."""
 
     name = "mlflow"
 
@@ -73,7 +74,9 @@ class MlflowTable(LogFormat):
             )
             for row, id_, epoch in zip(rows, ids, numbered_epochs(ids), strict=True)
         ]
-        return [Log(task="", system="", format=self.name, file=path.name, items=items)]
+        # Ragas writes such a table too, a name a file.
+        judged = not _OF_RAGAS.isdisjoint(columns)
+        return [Log("", path.stem if judged else "", "ragas" if judged else self.name, path.name, items)]
 
 
 def _metric(column: str, rows: Sequence[Mapping[str, Any]], texts: set[str | None]) -> str | None:

@@ -18,6 +18,8 @@ _BUILT_IN = {
     "lm_eval": f"{_PACKAGE}.harnesses:LmEvalSamples",
     "promptfoo": f"{_PACKAGE}.item_tables:PromptfooOutput",
     "helm": f"{_PACKAGE}.harnesses:HelmInstances",
+    "openai_evals": f"{_PACKAGE}.records:OpenaiEvalsRecord",
+    "deepeval": f"{_PACKAGE}.records:DeepevalRun",
     "mlflow": f"{_PACKAGE}.item_tables:MlflowTable",
     "run_eval": f"{_PACKAGE}.item_tables:RunEvalPredictions",
 }

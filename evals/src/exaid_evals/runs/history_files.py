@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from exaid_evals.artifacts.redaction import first_few
 from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source, Training
@@ -48,6 +49,7 @@ RESULTS = tuple(
 """What training scripts write at their end beside the history: an object with the metrics that came out."""
 _LARGEST_RESULTS = 1 << 20
 _AS_LOGGED = 1e-6
+_NOTHING = "look at what the run logged"
 
 
 class HistoryFile(Format):
@@ -217,6 +219,9 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
         metric: value_of(series, form.settings.metric_value, history) for metric, series in history.series.items()
     }
     metrics, beside = parted(values)
+    if not metrics:
+        remedy = f"look at what the run logged: {first_few(list(beside), 5, ' …')}" if beside else _NOTHING
+        raise DataError("holds no metric", where=str(source.path), remedy=remedy)
     flat = leaves(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
     columns = _columns(history)
