@@ -24,6 +24,7 @@ from made_logs import (
 
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import root
+from exaid_evals.cli.main import run as cli
 from exaid_evals.stats.paired import mcnemar_p
 
 A = [True, True, False, False, True, False, True, False, False, False]
@@ -238,3 +239,13 @@ def test_what_promptfoo_and_helm_wrote_is_read() -> None:
     assert "none would have been found" in run(output, output, *prompts)
     [other] = record(GOLD / "helm", GOLD / "helm", "--metric", "exact_match")["comparisons"]
     assert (other["task"], other["n"], other["mean_a"]) == ("simple_mcqa", 2, 0.0)
+
+
+@pytest.mark.parametrize("name", ["promptfoo", "openai_evals", "deepeval", "ragas"])
+def test_an_export_of_items_names_the_verb_that_compares_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """They are no runs: the message ends with what to do, and nothing is exported."""
+    path = MAKERS[name][0](tmp_path, A, "one")
+    assert cli(["export", "--run", str(path), "--out", str(tmp_path / "out")]) == 1
+    assert f"has the items of {name}, each with its scores: `exaid-evals compare-logs A B`" in capsys.readouterr().err

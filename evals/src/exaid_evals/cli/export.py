@@ -126,6 +126,25 @@ def run(request: ExportRequest) -> int:
     each as CSV, Markdown and LaTeX, and exported_summary.json. Exit status: 0 done; 1 no run can be read; 2 wrong
     usage; 3 some runs cannot be read, and the others are exported.
     """
+    try:
+        return _run(request)
+    except DataError:
+        for place in request.runs:
+            _show_items(place)
+        raise
+
+
+def _show_items(place: Path) -> None:
+    """State where a place holds answers item by item, which are compared and not exported."""
+    from exaid_evals.item_scores.registry import tool_of
+
+    with contextlib.suppress(DataError):
+        if tool := tool_of(place):
+            what = f"{shown(place)}: has the items of {tool}, each with its scores"
+            click.echo(f"note: {what}: `exaid-evals compare-logs A B` compares two such logs", err=True)
+
+
+def _run(request: ExportRequest) -> int:
     import logging
 
     from exaid_evals.artifacts.atomic import writing

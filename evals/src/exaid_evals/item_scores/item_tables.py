@@ -17,11 +17,11 @@ from exaid_evals.runs.files.values import mapping_of, mappings_of
 
 _BEGINNING = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{\s*"(?:columns|index|data)"\s*:\s*\[')
 _SCORE = re.compile(r"^(?P<metric>[^/]+)(?:/v\d+)?/(?:score|value)$")
-_HEADER = re.compile(rb'(?:^|,)"?(?:inputs?|request|question|user_input)"?(?:,|\r?\n)')
+_HEADER = re.compile(rb'(?:^|,)"?(?:inputs?|request|question)"?(?:,|\r?\n)')
 _INPUTS = ("inputs", "input", "request", "question", "user_input", "prompt", "query")
 _TARGETS = ("ground_truth", "reference", "targets", "target", "expectations", "expected_response", "label")
 _OUTPUTS = ("outputs", "output", "response", "answer", "prediction", "predictions")
-_OF_RAGAS = {"retrieved_contexts", "contexts", "reference_contexts", "user_input"}
+_OF_RAGAS = re.compile(rb'(?:^|,)"?(?:user_input|retrieved_contexts|reference_contexts|contexts)"?(?:,|\r?\n)')
 _IDS = ("id", "item_id", "example_id", "question_id", "request_id", "row_id")
 # What MLflow counts of every answer beside its quality.
 _COUNTED = {"token_count", "latency", "execution_duration", "timestamp_ms", "index"}
@@ -29,7 +29,7 @@ _OUTER = re.compile(r"/(?:justification|rationale|error_message|error_code|metad
 
 
 class MlflowTable(LogFormat):
-    """Reads a table, of MLflow or Ragas: its numbers per row, items distinguished by an id, else by their inputs."""
+    """Reads a table: its numbers per row, items distinguished by an id, else by their inputs."""
 
     name = "mlflow"
 
@@ -74,9 +74,25 @@ class MlflowTable(LogFormat):
             )
             for row, id_, epoch in zip(rows, ids, numbered_epochs(ids), strict=True)
         ]
-        # Ragas writes such a table too, a name a file.
-        judged = not _OF_RAGAS.isdisjoint(columns)
-        return [Log("", path.stem if judged else "", "ragas" if judged else self.name, path.name, items)]
+        return [Log(task="", system=self.system_of(path), format=self.name, file=path.name, items=items)]
+
+    def system_of(self, path: Path) -> str:
+        """Return what was evaluated: a table does not say."""
+        return ""
+
+
+class RagasTable(MlflowTable):
+    """Reads the data frame of Ragas' results as CSV, which is such a table; the system is the file's name."""
+
+    name = "ragas"
+
+    def claims(self, path: Path) -> bool:
+        """Return whether a CSV has the columns of contexts that it is given."""
+        return path.suffix == ".csv" and _OF_RAGAS.search(first_bytes(path, 4096).split(b"\n")[0] + b"\n") is not None
+
+    def system_of(self, path: Path) -> str:
+        """Return the file's name."""
+        return path.stem
 
 
 def _metric(column: str, rows: Sequence[Mapping[str, Any]], texts: set[str | None]) -> str | None:

@@ -20,6 +20,7 @@ _BUILT_IN = {
     "helm": f"{_PACKAGE}.harnesses:HelmInstances",
     "openai_evals": f"{_PACKAGE}.records:OpenaiEvalsRecord",
     "deepeval": f"{_PACKAGE}.records:DeepevalRun",
+    "ragas": f"{_PACKAGE}.item_tables:RagasTable",
     "mlflow": f"{_PACKAGE}.item_tables:MlflowTable",
     "run_eval": f"{_PACKAGE}.item_tables:RunEvalPredictions",
 }
@@ -51,6 +52,13 @@ def read_side(place: Path, system: str | None, side: str) -> list[Log]:
         known = ", ".join(form.name for form in formats)
         raise DataError("holds no log of a known tool", where=str(place), remedy=f"known are {known}")
     return _newest(_of_system(logs, system, place, side))
+
+
+def tool_of(place: Path) -> str | None:
+    """Return the tool whose log a place is, or holds; None of none."""
+    formats: list[LogFormat] = [FORMATS.build(name) for name in FORMATS.names()]
+    files = [place] if place.is_file() else _files(place) if place.is_dir() else ()
+    return next((form.name for path in files for form in formats if form.claims(path)), None)
 
 
 def _files(folder: Path) -> list[Path]:

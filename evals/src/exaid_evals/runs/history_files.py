@@ -49,7 +49,6 @@ RESULTS = tuple(
 """What training scripts write at their end beside the history: an object with the metrics that came out."""
 _LARGEST_RESULTS = 1 << 20
 _AS_LOGGED = 1e-6
-_NOTHING = "look at what the run logged"
 
 
 class HistoryFile(Format):
@@ -220,7 +219,8 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
     }
     metrics, beside = parted(values)
     if not metrics:
-        remedy = f"look at what the run logged: {first_few(list(beside), 5, ' …')}" if beside else _NOTHING
+        named = first_few(list(beside.get("beside_metrics", {})), 5, " …")
+        remedy = f"look at what the run logged{f': {named}' if named else ''}"
         raise DataError("holds no metric", where=str(source.path), remedy=remedy)
     flat = leaves(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
