@@ -196,7 +196,8 @@ def run_logs(request: CompareLogsRequest) -> int:
     """Compare two logs of an evaluation item by item: is B better than A, how surely, and which items show it.
 
     Reads inspect-ai (.eval, .json), samples of lm-evaluation-harness, promptfoo's JSON, HELM's per-instance
-    statistics, MLflow's evaluation tables and val_predictions.csv; A and B are files or folders. Tests are McNemar's
+    statistics, MLflow's evaluation tables, OpenAI Evals' records, DeepEval's test runs, Ragas' tables and
+    val_predictions.csv; A and B are files or folders. Tests are McNemar's
     for right and wrong answers, else permutations, adjusted by Holm over tasks and metrics. With --out it writes
     log_comparison.json, .md and .csv, and items.csv. Exit status: 0 done; 1 a log is damaged or nothing is common;
     2 wrong usage.
