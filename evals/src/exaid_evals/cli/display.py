@@ -34,8 +34,8 @@ def show_changed(files: Iterable[tuple[Path, str]], campaign: Campaign) -> None:
     """Print which files are no longer what a verb wrote, and how to write them anew."""
     for path, name in files:
         # Which traces or which run they were made of, no ledger of outputs says.
-        remedy = campaign.call(name) if name == "view" else f"the same `exaid-evals {name}` again"
-        click.echo(f"{shown(path)}: changed since it was written; run {remedy}")
+        command = campaign.call(name) if name == "view" else f"the same `exaid-evals {name}` again"
+        click.echo(f"{shown(path)}: changed since it was written; run {command}")
 
 
 def shortened(text: str, most: int) -> str:

@@ -20,6 +20,7 @@ from exaid_evals.runs.files.archives import read_members
 from exaid_evals.runs.files.document import objects, parsed_member, read_document, read_object
 from exaid_evals.runs.files.values import mapping_of, mappings_of
 from exaid_evals.runs.formats.evaluations import InspectFormat, header_of, model_of
+from exaid_evals.runs.formats.helm import COUNTED
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Correct, partially correct, incorrect, no answer: what the tool's own accuracy makes of them."""
@@ -197,10 +198,6 @@ def _lm_eval_item(id_: str, epoch: int, samples: Sequence[Mapping[str, Any]], sk
 _STATS, _SPEC, _INSTANCES = "per_instance_stats.json", "run_spec.json", "instances.json"
 _PREDICTIONS = "display_predictions.json"
 _MODEL = re.compile(r"(?:^|(?<=[,:]))(?:model|model_deployment)=[^,]*,?")
-# What HELM counts of every run beside its quality.
-_COUNTED = re.compile(
-    r"^(?:num_|inference_|batch_size|finish_reason|prompt_truncated|training_|max_prob$|logprob|estimated_|predicted_index)"
-)
 
 
 class HelmInstances(LogFormat):
@@ -283,7 +280,7 @@ def _means(stats: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     for stat in stats:
         name = stat.get("name")
         metric = str(name.get("name")) if isinstance(name, Mapping) else str(name)
-        if not _COUNTED.match(metric):
+        if not COUNTED.match(metric):
             found[metric] = number(stat.get("mean")) if stat.get("count") else None
     return found
 

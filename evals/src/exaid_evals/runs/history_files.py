@@ -220,8 +220,8 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
     metrics, beside = parted(values)
     if not metrics:
         named = first_few(list(beside.get("beside_metrics", {})), 5, " …")
-        remedy = f"look at what the run logged{f': {named}' if named else ''}"
-        raise DataError("holds no metric", where=str(source.path), remedy=remedy)
+        what = f"holds no metric{f', but {named}' if named else ''}"
+        raise DataError(what, where=str(source.path), remedy="look at what the run logged")
     flat = leaves(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
     columns = _columns(history)

@@ -38,8 +38,10 @@ _BUILT_IN = {
     "mlflow": f"{_PACKAGE}.trackers:MlflowFormat",
     "inspect_ai": f"{_PACKAGE}.evaluations:InspectFormat",
     "lm_eval": f"{_PACKAGE}.evaluations:LmEvalFormat",
+    "helm": f"{_PACKAGE}.helm:HelmFormat",
     "model_reports": f"{_PACKAGE}.model_reports:ModelReportsFormat",
     "ray_tune": f"{_PACKAGE}.result_logs:RayTuneFormat",
+    "stable_baselines3": f"{_PACKAGE}.stable_baselines:StableBaselinesFormat",
     "hf_trainer": f"{_PACKAGE}.result_logs:HfTrainerFormat",
     "ultralytics": f"{_PACKAGE}.step_logs:UltralyticsFormat",
     "lightning": f"{_PACKAGE}.step_logs:LightningFormat",
@@ -56,9 +58,11 @@ _BUILT_IN = {
     "comet": f"{_PACKAGE}.offline_runs:CometFormat",
     "neptune": f"{_PACKAGE}.offline_runs:NeptuneFormat",
     "dvc": f"{_PACKAGE}.dvc:DvcFormat",
+    "flaml": f"{_PACKAGE}.result_logs:FlamlFormat",
     "optuna": f"{_PACKAGE}.optuna:OptunaFormat",
     "sklearn": f"{_PACKAGE}.sklearn_tables:SklearnFormat",
     "tensorboard": f"{_PACKAGE}.tensorboard_log:TensorBoardFormat",
+    "metric_files": f"{_PACKAGE}.metric_files:MetricFilesFormat",
     "long_csv": f"{_PACKAGE}.run_tables:LongCsvFormat",
     "csv": f"{_PACKAGE}.row_files:CsvFormat",
     "jsonl": f"{_PACKAGE}.row_files:JsonlFormat",
@@ -67,7 +71,7 @@ _BUILT_IN = {
     "text_log": f"{_PACKAGE}.printed_logs:TextLogFormat",
 }
 _WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
-_WITHOUT_HISTORY |= {"lm_eval", "model_reports", "dvc"}
+_WITHOUT_HISTORY |= {"lm_eval", "helm", "model_reports", "dvc"}
 SOURCES = tuple(name for name in _BUILT_IN if name not in _WITHOUT_HISTORY)
 """Those that read what a training logged, by name: to say so, their modules need not be imported."""
 FORMATS = Kind("format", "exaid_evals.runs", _BUILT_IN)
@@ -127,11 +131,10 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
             remedy="write its runs as a CSV with Aim itself, `aim.Repo(…).query_metrics().dataframe()"
             ".to_csv('aim.csv')` (after `aim storage reindex` where runs lack), and name that",
         )
-    names = ", ".join(form.name for form in known)
     raise UnknownFormatError(
         "no finished run of a known format lies here",
         where=str(place),
-        remedy=f"known formats are {names}{_mapping_proposed(place)}",
+        remedy=f"known formats are {', '.join(form.name for form in known)}{_mapping_proposed(place)}",
     )
 
 
@@ -166,7 +169,7 @@ def places_below(place: Path, known: Iterable[Format]) -> list[Path]:
 
 _FOLDERS_AT_MOST = 10_000
 _EXPORT_SUMMARY, _EXPORT_TABLE = "exported_summary.json", "exported_metrics.csv"
-"""By which the folder of an export is known, and what it writes beside it, into the folder of a lone run."""
+"""By which an export's folder is known, and what it writes beside it, into the folder of a lone run."""
 _NO_LOGS = (
     *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".wav", ".flac", ".mp3", ".mp4"),
     *(".npy", ".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".onnx", ".h5"),
@@ -182,7 +185,7 @@ def _is_place(folder: Path, known: Iterable[Format]) -> bool:
 
 
 def _may_be_a_log(name: str) -> bool:
-    """Return whether a name is not that of an export, of an item or of weights, of which many may lie beside runs."""
+    """Return whether a name is none of an export, an item or weights, of which many may lie beside runs."""
     return name != _EXPORT_TABLE and not name.lower().endswith(_NO_LOGS)
 
 

@@ -90,7 +90,8 @@ def _printed(lines: Iterable[str]) -> Iterator[_Line]:
     for raw in lines:
         line = _COLOURS.sub("", raw).strip()
         if found := _MAPPING.search(line):
-            yield _of_mapping(found[0])
+            if (of_mapping := _of_mapping(found[0])).values:
+                yield of_mapping
             continue
         pairs = _pairs(line)
         steps, start = _steps(line, pairs)
@@ -111,6 +112,8 @@ def _of_mapping(text: str) -> _Line:
     items = {name: number(value) for name, value in _ITEM.findall(text)}
     bare = {name: simple(name.split("_", 1)[1] if split_of(name.split("_", 1)[0]) else name) for name in items}
     steps = [int(items[name]) for name, counted in bare.items() if counted in _STEPS]
+    if not steps and not any(simple(name) == "epoch" for name in items):
+        return _Line({}, {})  # of a search, or of anything else: a training's names one of them
     values = {name: value for name, value in items.items() if role_of_column(name) in _MEASURES}
     return _Line({"step": steps[0]} if steps else {}, values)
 

@@ -1,4 +1,4 @@
-"""JSON in which a program collects its results: Ray Tune, KerasTuner, CatBoost, Hugging Face's Trainer, Sacred.
+"""JSON in which a program collects its results: Ray Tune, KerasTuner, FLAML, CatBoost, Hugging Face, Sacred.
 
 Ray Tune has a folder a trial, with `result.json` (a result a line), `params.json` and `progress.csv`; the Trainer has
 `trainer_state.json` with a row an event, and `all_results.json` with what came out.
@@ -7,7 +7,7 @@ Ray Tune has a folder a trial, with `result.json` (a result a line), `params.jso
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,38 @@ from exaid_evals.runs.files.values import mapping_of, mappings_of, numbers_of
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, below
-from exaid_evals.runs.tool_files import ToolFile
+from exaid_evals.runs.tool_files import Entry, ManyRuns, ToolFile, file_in, head
+
+_FLAML = re.compile(rb'\A\s*\{"record_id": \d+, [^\n]*"validation_loss": ')
+
+
+class FlamlFormat(ManyRuns):
+    """Reads the log of a search by FLAML: a run a configuration that it tried, with its learner."""
+
+    name = "flaml"
+
+    def file_of(self, place: Path) -> Path | None:
+        """Return the log."""
+        return file_in(place, (".log", ".json", ".jsonl", ".txt"), lambda path: bool(_FLAML.match(head(path))))
+
+    def entries(self, path: Path) -> Mapping[str, Entry]:
+        """Read the records; what says which is best so far is none."""
+        warnings: list[str] = []
+        found: dict[str, Entry] = {}
+        for record in objects(path, warnings):
+            if "validation_loss" in record:
+                number = str(record.get("record_id"))
+                beside = {key: record[key] for key in ("trial_time", "wall_clock_time", "sample_size") if key in record}
+                found[number] = Entry(
+                    metrics={"validation_loss": record["validation_loss"]},
+                    config={**mapping_of(record.get("config")), "learner": record.get("learner")},
+                    trial=number,
+                    group=path.stem,
+                    attributes={"beside_metrics": beside},
+                    lower=("validation_loss",),
+                    warnings=[] if found else warnings,
+                )
+        return found
 
 
 class SacredFormat(ToolFile):

@@ -1,0 +1,138 @@
+"""Runs of tools that write arrays, statistics, searches, or a file a metric."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exaid_evals.errors import DataError
+from exaid_evals.export.reading import read_runs
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.registry import find_run
+
+
+def read(place: Path) -> list[Run]:
+    """Read a place as an export does, without a failure."""
+    reading = read_runs([place])
+    assert not reading.failures
+    return list(reading.runs)
+
+
+def test_evaluations_of_stable_baselines_stand_at_their_timesteps(tmp_path: Path) -> None:
+    """Means over episodes, under the names that the library's own logger gives them."""
+    results = np.array([[1.0, 3.0], [5.0, 7.0]])
+    np.savez(tmp_path / "evaluations.npz", timesteps=[1000, 2000], results=results, ep_lengths=[[10, 20], [30, 50]])
+    [run] = read(tmp_path)
+    assert (run.format, run.default_primary) == ("stable_baselines3", "eval/mean_reward")
+    assert dict(run.metrics) == {"eval/mean_reward": 6.0, "eval/mean_ep_length": 40.0}
+    history = find_run(str(tmp_path), [])
+    assert [(one.step, one.value) for one in history.series["eval/mean_reward"].points] == [(1000, 2.0), (2000, 6.0)]
+
+
+def test_what_the_logger_wrote_goes_before_the_evaluations(tmp_path: Path) -> None:
+    """Its rows have the evaluations' means already, at the timesteps of training."""
+    np.savez(tmp_path / "evaluations.npz", timesteps=[1000], results=[[1.0]], ep_lengths=[[10]])
+    (tmp_path / "progress.csv").write_text(
+        "eval/mean_reward,time/total_timesteps,train/loss\n,500,0.5\n2.0,1000,0.25\n"
+    )
+    [run] = read(tmp_path)
+    assert (run.metrics["eval/mean_reward"], run.metrics["train/loss"], run.attributes["steps"]) == (2.0, 0.25, 2)
+
+
+def test_episodes_of_several_monitors_are_in_order_of_time(tmp_path: Path) -> None:
+    """An episode's step is how many timesteps all environments had made."""
+    for number, rows in enumerate(("1.0,10,0.5\n3.0,10,2.5\n", "2.0,5,1.5\n")):
+        text = f'#{{"t_start": 1.5, "env_id": "Toy-v0"}}\nr,l,t\n{rows}'
+        (tmp_path / f"{number}.monitor.csv").write_text(text)
+    points = find_run(str(tmp_path), []).series["episode/reward"].points
+    assert [(one.step, one.value) for one in points] == [(10, 1.0), (15, 2.0), (25, 3.0)]
+
+
+def test_arrays_that_must_be_unpickled_are_not_opened(tmp_path: Path) -> None:
+    """An archive may hold code; so may any object in an array."""
+    odd = np.array([{"x": 1}], dtype=object)
+    np.savez(tmp_path / "evaluations.npz", timesteps=odd, results=[[1.0]], ep_lengths=[[1]])
+    with pytest.raises(DataError, match=re.escape("is not what EvalCallback writes (ValueError")):
+        find_run(str(tmp_path), [])
+
+
+def test_statistics_of_helm(tmp_path: Path) -> None:
+    """Means by split and perturbation, without what is counted beside quality and what was never computed."""
+    folder = tmp_path / "runs" / "v1" / "law:model=org_a"
+    folder.mkdir(parents=True)
+    worst = {"name": "robustness", "computed_on": "worst"}
+    stats = [
+        {"name": {"name": "exact_match", "split": "test"}, "count": 1, "mean": 0.5},
+        {"name": {"name": "exact_match", "split": "test", "perturbation": worst}, "count": 1, "mean": 0.25},
+        {"name": {"name": "exact_match", "split": "valid"}, "count": 0},
+        {"name": {"name": "num_references", "split": "test"}, "count": 1, "mean": 4.0},
+    ]
+    (folder / "stats.json").write_text(json.dumps(stats))
+    spec = {
+        "name": "law:model=org_a",
+        "adapter_spec": {"model": "org/a"},
+        "scenario_spec": {"args": {"subject": "law"}},
+    }
+    (folder / "run_spec.json").write_text(json.dumps(spec))
+    [run] = read(tmp_path)
+    assert (run.format, dict(run.config)) == ("helm", {"model": "org/a", "scenario.subject": "law"})
+    assert dict(run.metrics) == {"test/exact_match": 0.5, "test/exact_match@robustness.worst": 0.25}
+
+
+def test_a_search_of_flaml_is_a_run_a_configuration(tmp_path: Path) -> None:
+    """Not steps of one training; the line that says which is best so far is none."""
+    record = {"record_id": 0, "iter_per_learner": 1, "logged_metric": {}, "trial_time": 0.1, "wall_clock_time": 0.2}
+    tried = [(0, 0.5, "rf"), (1, 0.25, "lgbm")]
+    lines: list[dict[str, object]] = [
+        {**record, "record_id": at, "validation_loss": loss, "config": {"n": 4 + at}, "learner": learner}
+        for at, loss, learner in tried
+    ]
+    lines.append({"curr_best_record_id": 1})
+    (tmp_path / "search.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    runs = read(tmp_path)
+    assert [(run.format, run.trial, run.metrics["validation_loss"]) for run in runs] == [
+        ("flaml", "0", 0.5),
+        ("flaml", "1", 0.25),
+    ]
+    assert dict(runs[1].config) == {"n": 5, "learner": "lgbm"}
+    assert "validation_loss" in runs[0].lower_is_better
+
+
+@pytest.mark.parametrize(
+    ("files", "runs"),
+    [
+        (
+            {
+                "run-a-tag-val_acc.csv": "Wall time,Step,Value\n1.5,10,0.5\n2.5,20,0.75\n",
+                "run-a-tag-loss.csv": "Wall time,Step,Value\n1.5,10,0.5\n2.5,20,0.25\n",
+                "run-b-tag-val_acc.csv": "Wall time,Step,Value\n1.5,10,0.25\n",
+            },
+            [{"loss": 0.25, "val_acc": 0.75}, {"val_acc": 0.25}],
+        ),
+        (
+            {
+                "Train_Samples_train_loss.csv": "step,train_loss\n16,0.5\n32,0.25\n",
+                "Eval_Samples_eval_loss.csv": "step,eval_loss\n32,0.75\n",
+            },
+            [{"Train_Samples_train_loss": 0.25, "Eval_Samples_eval_loss": 0.75}],
+        ),
+    ],
+)
+def test_files_of_a_metric_each_are_one_run(
+    tmp_path: Path, files: dict[str, str], runs: list[dict[str, float]]
+) -> None:
+    """What TensorBoard's page downloads, by the run that names say, and what DeepSpeed's monitor writes."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert [dict(run.metrics) for run in read(tmp_path)] == runs
+
+
+def test_two_histories_of_runs_are_no_files_of_metrics(tmp_path: Path) -> None:
+    """A column that is not the file's name is a run's."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("step,loss\n1,0.5\n2,0.25\n")
+    assert len(read(tmp_path)) == 2
