@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -120,13 +121,21 @@ def test_a_search_of_flaml_is_a_run_a_configuration(tmp_path: Path) -> None:
             },
             [{"Train_Samples_train_loss": 0.25, "Eval_Samples_eval_loss": 0.75}],
         ),
+        (
+            {
+                "events/metric/loss.plx": "step|timestamp|metric\n1|2026-01-01|0.5\n2|2026-01-02|0.25\n",
+                "events/metric/accuracy.plx": "step|timestamp|metric\n2|2026-01-02|0.75\n",
+            },
+            [{"loss": 0.25, "accuracy": 0.75}],
+        ),
     ],
 )
 def test_files_of_a_metric_each_are_one_run(
     tmp_path: Path, files: dict[str, str], runs: list[dict[str, float]]
 ) -> None:
-    """What TensorBoard's page downloads, by the run that names say, and what DeepSpeed's monitor writes."""
+    """What TensorBoard's page downloads, by the run that names say, and what DeepSpeed's monitor and Polyaxon write."""
     for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert [dict(run.metrics) for run in read(tmp_path)] == runs
 
@@ -136,3 +145,52 @@ def test_two_histories_of_runs_are_no_files_of_metrics(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text("step,loss\n1,0.5\n2,0.25\n")
     assert len(read(tmp_path)) == 2
+
+
+def test_runs_in_a_database_of_trackio(tmp_path: Path) -> None:
+    """Two of one name stay apart, and what the tool notes in the settings is none."""
+    with sqlite3.connect(tmp_path / "project.db") as database:
+        database.executescript(
+            "CREATE TABLE metrics (id INTEGER PRIMARY KEY, run_id, timestamp, run_name, step, metrics);"
+            "CREATE TABLE configs (id INTEGER PRIMARY KEY, run_id, run_name, config, created_at);"
+            "CREATE TABLE system_metrics (id INTEGER PRIMARY KEY, run_id, timestamp, run_name, metrics);"
+        )
+        for run, last in (("a" * 32, 0.75), ("b" * 32, 0.5)):
+            config = json.dumps({"seed": 7, "lr": 0.1, "_Username": None}).encode()
+            database.execute("INSERT INTO configs VALUES (NULL, ?, 'one', ?, '')", (run, config))
+            for step, value in enumerate((0.25, last)):
+                metrics = json.dumps({"val/acc": value}).encode()
+                database.execute("INSERT INTO metrics VALUES (NULL, ?, '', 'one', ?, ?)", (run, step, metrics))
+    database.close()
+    runs = read(tmp_path)
+    assert [run.name.rpartition("/")[2] for run in runs] == ["one-aaaaaaaa", "one-bbbbbbbb"]
+    assert [(run.format, run.seed, dict(run.config), dict(run.metrics)) for run in runs] == [
+        ("trackio", 7, {"lr": 0.1}, {"val/acc": 0.75}),
+        ("trackio", 7, {"lr": 0.1}, {"val/acc": 0.5}),
+    ]
+
+
+def test_epochs_that_begin_again_with_each_task_are_counted_through(tmp_path: Path) -> None:
+    """As Avalanche logs them: no step was logged twice, and the task's number is no metric."""
+    rows = [(task, epoch, 0.1 * (4 * task + epoch)) for task in range(3) for epoch in range(4)]
+    text = "".join(f"{task},{epoch},{value}\n" for task, epoch, value in rows)
+    (tmp_path / "training_results.csv").write_text(f"training_exp,epoch,training_accuracy\n{text}")
+    history = find_run(str(tmp_path / "training_results.csv"), [])
+    assert list(history.series) == ["training_accuracy"]
+    assert [one.step for one in history.series["training_accuracy"].points] == list(range(12))
+    assert not history.irregularities
+
+
+def test_epochs_that_go_on_over_stages_count_the_steps(tmp_path: Path) -> None:
+    """A stage is then one of the training's own numbers."""
+    (tmp_path / "m.csv").write_text("stage,epoch,loss\n0,1,0.5\n0,2,0.4\n1,3,0.3\n1,4,0.2\n")
+    assert [one.step for one in find_run(str(tmp_path / "m.csv"), []).series["loss"].points] == [1, 2, 3, 4]
+
+
+def test_a_table_beside_runs_that_is_not_read_is_named(tmp_path: Path) -> None:
+    """Nothing is left out without a word."""
+    (tmp_path / "training.csv").write_text("epoch,accuracy\n1,0.5\n2,0.75\n")
+    (tmp_path / "eval.csv").write_text("eval_exp,training_exp,eval_accuracy\n0,0,0.5\n0,1,0.5\n")
+    reading = read_runs([tmp_path])
+    assert len(reading.runs) == 1
+    assert [note for note in reading.notes if "eval.csv: no column counts steps or names runs: left out" in note]

@@ -37,7 +37,7 @@ from exaid_evals.export.cache import (
 )
 from exaid_evals.export.finding import NO_RUNS, beside_runs, resolved
 from exaid_evals.export.unread import unread_columns
-from exaid_evals.files import folders_in, unreadable
+from exaid_evals.files import files_in, folders_in, unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.content import digests
 from exaid_evals.runs.registry import format_of, formats, places_below
@@ -184,11 +184,28 @@ def _with_places_below(
         if below:
             passed = NO_RUNS.union(path.relative_to(folder).parts[0] for path in below)
             others = [one.name for one in folders_in(folder) if not (one.name in passed or one.name[0] in "._")]
+            if tables := _unread_tables(below):
+                notes.append(f"{folder.name}: {tables}: no column counts steps or names runs: left out")
             notes += [f"{folder.name}: nothing of a known format lies in {first_few(others, 8)}"] if others else []
             kept += read(below, advance=lambda: None)
         elif not (unknown and len(found) > 1 and folder.name.startswith("_")):
             kept.append((folder, outcome))
     return list({(one.path, one.part): (folder, one) for folder, one in kept}.values()), notes
+
+
+_TABLES = (".csv", ".tsv")
+_OWN = "exported_metrics.csv"
+
+
+def _unread_tables(taken: Sequence[Path]) -> str:
+    """Return the names of the tables that lie beside files of runs and are none; empty without one."""
+    beside = [
+        path.name
+        for holder in dict.fromkeys(path.parent for path in taken if path.suffix in _TABLES)
+        for path in files_in(holder, lambda name: name.endswith(_TABLES))
+        if path not in taken and path.name != _OWN
+    ]
+    return first_few(beside, 8) if beside else ""
 
 
 class _Taken:

@@ -57,6 +57,7 @@ _BUILT_IN = {
     "clearml": f"{_PACKAGE}.offline_runs:ClearmlFormat",
     "comet": f"{_PACKAGE}.offline_runs:CometFormat",
     "neptune": f"{_PACKAGE}.offline_runs:NeptuneFormat",
+    "trackio": f"{_PACKAGE}.trackio:TrackioFormat",
     "dvc": f"{_PACKAGE}.dvc:DvcFormat",
     "flaml": f"{_PACKAGE}.result_logs:FlamlFormat",
     "optuna": f"{_PACKAGE}.optuna:OptunaFormat",
@@ -119,11 +120,10 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
     for form in known:
         if form.claims(place):
             return form
-    if place.is_dir():
-        try:
-            next(place.iterdir(), None)
-        except OSError as error:
-            raise unreadable(place, error) from None
+    try:
+        next(place.iterdir() if place.is_dir() else iter(()), None)
+    except OSError as error:
+        raise unreadable(place, error) from None
     if any((folder / ".aim").exists() for folder in (place, place.parent)) or place.name == ".aim":
         raise DataError(
             "is a store of Aim, which keeps metrics in a database of its own and is not read",

@@ -21,6 +21,10 @@ RUN_NAMES = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_
 ROW_NAMES = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
 """Columns that do so where nothing counts steps: a table of results."""
 SYSTEM_PREFIXES = ("system/", "system.", "sys/", "_system/")
+_ABOVE_EPOCH = frozenset(
+    {"training_exp", "experience", "task", "task_id", "stage", "phase", "cycle", "round", "session"}
+)
+"""Columns that count what an epoch may be one of: where epochs begin again with each, they count no steps alone."""
 _EVENTS = ("event", "events", "restart", "resumed")
 """Columns that say what happened (`restart`, `resumed from step 200`) rather than how large something is."""
 _CLOCKS = frozenset({"_timestamp", "timestamp", "wall_time"})
@@ -134,9 +138,12 @@ def history_of(
     table = rows if isinstance(rows, Table) else Table.of_rows(rows)
     step_name = step_column(sorted(table.names), step_name)
     notes = list(warnings)
+    counters: set[str] = set()
+    if step_name is not None and (above := _above(table, step_name)) is not None:
+        counters, step_name = {simple(above), simple(step_name)}, None
     steps = _steps(table, step_name, notes)
     # Where an epoch's batches number the rows, neither column measures anything.
-    counters = {"epoch", *_WITHIN_EPOCH} if step_name is None else set()
+    counters |= {"epoch", *_WITHIN_EPOCH} if step_name is None else set()
     by_metric = {
         name: Series(name, _points(table.columns[name], steps))
         for name in sorted(table.columns)
@@ -186,6 +193,22 @@ def _pauses(table: Table, steps: array[float]) -> tuple[tuple[float, str], ...]:
     if len(found) > _MOST_PAUSES:
         return ()
     return tuple((step, f"{PAUSE}: nothing was logged for {gap:.0f} s, mostly {usual:.3g} s") for step, gap in found)
+
+
+def _above(table: Table, step_name: str) -> str | None:
+    """Return the column with each of whose values epochs begin again; None where they simply go on."""
+    above = next((name for name in sorted(table.columns) if simple(name) in _ABOVE_EPOCH), None)
+    if above is None or simple(step_name) not in ("epoch", "epochs"):
+        return None
+    epochs, held = table.columns[step_name], table.columns[above]
+    if epochs.rows is not None or held.rows is not None or any(epochs.kinds) or any(held.kinds):
+        return None
+    begun = [at for at, (one, next_) in enumerate(pairwise(epochs.numbers), 1) if next_ <= one]
+    return (
+        above
+        if begun == [at for at, (one, next_) in enumerate(pairwise(held.numbers), 1) if next_ != one] != []
+        else None
+    )
 
 
 def _texts(series: Series | None) -> list[Point]:

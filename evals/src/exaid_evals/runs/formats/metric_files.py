@@ -1,4 +1,4 @@
-"""A file a metric: what TensorBoard's page downloads, and what DeepSpeed's CSV monitor writes."""
+"""A file a metric: what TensorBoard's page downloads, what DeepSpeed's CSV monitor and Polyaxon write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ from exaid_evals.runs.tool_files import head
 
 _DOWNLOADED = re.compile(rb'\A(?:\xef\xbb\xbf)?"?Wall time"?,"?Step"?,"?Value"?\r?\n')
 _MONITORED = re.compile(rb"\A(?:\xef\xbb\xbf)?step,([^,\r\n]{1,200})\r?\n")
+_POLYAXON = re.compile(rb"\Astep\|timestamp\|metric\r?\n")
+_SUFFIXES, _EVENTS = (".csv", ".plx"), "events/metric"
 _TAGGED = re.compile(r"(?:run-)?(?P<run>.*?)-?tag-(?P<tag>.+)")
+
+
+_NO_VALUES = ("step", "wall_time", "timestamp")
 
 
 class MetricFilesFormat(Format):
@@ -30,7 +35,8 @@ class MetricFilesFormat(Format):
 
     def claims(self, place: Path) -> bool:
         """Return whether such a file is named, or at least two lie in a folder; one may be anybody's."""
-        return len(_files_in(place)) >= (1 if place.is_file() else 2)
+        found = _files_in(place)
+        return len(found) >= (1 if place.is_file() or (found and found[0].suffix == ".plx") else 2)
 
     def sources(self, place: Path) -> Sequence[Source]:
         """Return the runs, by their names."""
@@ -52,7 +58,7 @@ class MetricFilesFormat(Format):
         for path in self.inputs(source) or ():
             metric = _named(path)[1]
             for row in csv_rows(path, warnings):
-                values = {key: one for key, one in row.items() if simple(key) not in ("step", "wall_time")}
+                values = {key: one for key, one in row.items() if simple(key) not in _NO_VALUES}
                 step = next((one for key, one in row.items() if simple(key) == "step"), None)
                 rows += [{"step": step, metric: one} for one in values.values()]
         if not rows:
@@ -68,14 +74,15 @@ def _named(path: Path) -> tuple[str, str]:
 
 
 def _files_in(place: Path) -> list[Path]:
-    files = [place] if place.is_file() else files_in(place, lambda name: name.lower().endswith(".csv"))
-    return sorted(path for path in files if path.suffix.lower() == ".csv" and _is_one(path))
+    folder = place / _EVENTS if (place / _EVENTS).is_dir() else place  # where Polyaxon keeps them of a run
+    files = [place] if place.is_file() else files_in(folder, lambda name: name.lower().endswith(_SUFFIXES))
+    return sorted(path for path in files if path.suffix.lower() in _SUFFIXES and _is_one(path))
 
 
 def _is_one(path: Path) -> bool:
     """Return whether it has one metric: of those that were downloaded the name says it, of others the header too."""
     opening = head(path)
-    if _DOWNLOADED.match(opening):
+    if _DOWNLOADED.match(opening) or _POLYAXON.match(opening):
         return True
     found = _MONITORED.match(opening)
     column = found[1].decode("utf-8", "replace").strip() if found else ""

@@ -1,0 +1,50 @@
+"""Trackio: its database of a project, `<project>.db` in TRACKIO_DIR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.runs.files.archives import is_database, opened_database
+from exaid_evals.runs.files.document import embedded
+from exaid_evals.runs.files.values import mapping_of
+from exaid_evals.runs.rows import Row
+from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in
+
+_TABLES = ("metrics", "configs", "system_metrics")
+
+
+class TrackioFormat(ManyRuns):
+    """Reads a run each, by its name; of runs with one name each with the beginning of its id."""
+
+    name = "trackio"
+
+    def file_of(self, place: Path) -> Path | None:
+        """Return the database."""
+        return file_in(place, (".db",), lambda path: is_database(path, _TABLES))
+
+    def entries(self, path: Path) -> Mapping[str, Entry]:
+        """Read every run that has logged something."""
+        with opened_database(path, _TABLES, "Trackio's") as database:
+            # Older versions know runs by their names alone.
+            columns = {row[1] for row in database.execute("PRAGMA table_info(metrics)")}
+            key = "run_id" if "run_id" in columns else "run_name"
+            logged = database.execute(f"SELECT {key}, run_name, step, metrics FROM metrics ORDER BY id").fetchall()  # noqa: S608 - one of two names
+            settings = dict(database.execute(f"SELECT {key}, config FROM configs").fetchall())  # noqa: S608
+        rows: dict[tuple[str, str], list[Row]] = {}
+        for run, name, step, metrics in logged:
+            rows.setdefault((str(run), str(name)), []).append({**_object(metrics), "step": step})
+        names = [name for _, name in rows]
+        return {
+            name if names.count(name) == 1 else f"{name}-{run[:8]}": Entry(
+                rows=of_run,
+                step="step",
+                config={key: one for key, one in _object(settings.get(run)).items() if not key.startswith("_")},
+            )
+            for (run, name), of_run in rows.items()
+        }
+
+
+def _object(held: Any) -> dict[str, Any]:
+    return mapping_of(embedded(held.decode("utf-8", "replace") if isinstance(held, bytes) else held))
