@@ -21,6 +21,13 @@ from exaid_evals.concepts import Extractor
         ("The mother, a woman of 29, suffered from arthritis.", []),
         ("Sister: asthma. Patient: fever.", ["fever"]),
         ("Maternal grandmother - asthma", []),
+        ("Her brother, who has autism, came; she has epilepsy.", ["epilepsy"]),
+        ("Born after maternal preeclampsia.", []),
+        ("Paternal uniparental disomy was found.", ["uniparental disomy"]),
+        ("He and his brother have ataxia.", ["ataxia"]),
+        # Supposed.
+        ("Rule out meningitis. R/o sepsis. Tested for gout.", []),
+        ("Should vomiting occur, stop the drug. Should I be worried about asthma?", ["asthma"]),
         # Relatives who report, bring or wait have nothing.
         ("Her mother noticed seizures.", ["seizures"]),
         ("The mother, who reported fever, was here.", ["fever"]),

@@ -47,6 +47,14 @@ def surfaces(lexicon: Extractor, text: str) -> list[str]:
         ("Fever — no", []),
         ("- **Fever:** no\n- *Rash*: no\n- **Cough:** yes", ["Cough"]),
         ('{"fever": false, "rash": "no", "cough": true}', ["cough"]),
+        ("Is the headache gone? No. Has the fever resolved? Yes.", ["headache"]),
+        ("Did the rash disappear? Not yet. Is the cough better? Yes.", ["rash", "cough"]),
+        ("Are the seizures still there? No. Vomiting? Never.", []),
+        ("Q: vomiting?\nA: none", []),
+        ("Has gout?: N\nHas asthma?: Y", ["asthma"]),
+        ("Influenza A: negative. HIV test: negative. Hepatitis B: non-reactive.", []),
+        ("Fever → no; cough → yes", ["cough"]),
+        ("ataxia: absent - tremor: present", ["tremor"]),
         # Not answers: they go on, or count something.
         ("Edema: no better with diuretics.", ["Edema"]),
         ("Fever: 0.5 degrees less. Fever: n/a. Fever: n.a.", ["Fever", "Fever", "Fever"]),
@@ -55,6 +63,10 @@ def surfaces(lexicon: Extractor, text: str) -> list[str]:
         # Tables.
         ("| Finding | Present |\n|---|---|\n| Fever | no |\n| Cough | yes |\n| Rash | - |", ["Cough"]),
         ("Fever\tno\nCough\tyes", ["Cough"]),
+        ("| Finding | Seen |\n|---|---|\n| Fever | never |\n| Cough | ✅ |\n| Rash | ❌ |", ["Cough"]),
+        ("<tr><td>Fever</td><td>No</td></tr><tr><td>cough</td><td class='x'>Yes</td></tr>", ["cough"]),
+        ("<ul><li>no rash</li><li>joint pain</li></ul><p>No <b>fever</b>.</p>", ["joint pain"]),
+        ("BP <90 and fever, platelets <150", ["fever"]),
         # Signs.
         ("Vomiting (-), cough (+), rash (neg)", ["cough"]),
         ("Chest: (+) dyspnea (-) cough, wheezing (+) rales", ["dyspnea", "rales"]),
@@ -70,6 +82,9 @@ def surfaces(lexicon: Extractor, text: str) -> list[str]:
         ("[x] No fever [x] Denies vomiting [x] Cough", ["Cough"]),
         ("[v] fever [ ] cough", ["fever"]),
         ("☑ No seizures\n☑ Rash", ["Rash"]),
+        ("✗ fever ✓ cough", ["cough"]),
+        ("Fever: ✗\nCough: ✔", ["Cough"]),
+        ("( ) vomiting (x) fever", ["fever"]),
     ],
 )
 def test_answers_signs_and_boxes(lexicon: Extractor, text: str, affirmed: list[str]) -> None:
@@ -87,6 +102,12 @@ def test_answers_signs_and_boxes(lexicon: Extractor, text: str, affirmed: list[s
         ("Family History:\n- Father - gout\n- Asthma: brother\nSocial history: alcoholism.", ["alcoholism"]),
         ("Family history: stroke.\nPresented with fever.", ["fever"]),
         ("Family history: father had gout. He had a stroke at 50. The patient has fever.", ["fever"]),
+        ("Family history: father with gout. She has fever.", ["fever"]),
+        ("Family history: mother with gout. She had fever, too.", []),
+        ("Family history: mother with gout. She presents with fever.", ["fever"]),
+        ("Mother: she has asthma\nFather: he had gout", []),
+        ("Mother: she has a cough. Doctor: since when?", ["cough"]),
+        ("Allergic to penicillin. PCN allergy. Took penicillin.", ["Allergic", "allergy", "penicillin"]),
         ("Family history: none. She has seizures.", ["seizures"]),
         ("Family history: unremarkable. Fever for 3 days. Cough.", ["Fever", "Cough"]),
         (
@@ -100,6 +121,7 @@ def test_answers_signs_and_boxes(lexicon: Extractor, text: str, affirmed: list[s
         ("Past medical history: asthma, gout.", ["asthma", "gout"]),
         ("Allergies: codeine (rash). Medications: metformin.", ["Allergies", "rash", "metformin"]),
         ("Allergic to codeine. Ibuprofen allergy. Takes aspirin.", ["Allergic", "allergy", "aspirin"]),
+        ("Doctor: Any allergies?\nPatient: Penicillin.\nDoctor: Any asthma?", ["allergies", "asthma"]),
         ("Allergies: none. Takes metformin.", ["metformin"]),
         ("Allergies: shellfish. Metformin 500 mg daily.", ["Allergies", "Metformin"]),
         ("Allergies: codeine, aspirin; takes metformin", ["Allergies", "metformin"]),

@@ -60,7 +60,7 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
         ("No change in vision, diplopia or headache.", []),
         ("No change in the rash, edema or jaundice.", ["rash", "edema", "jaundice"]),
         # An order to look for something says nothing of it.
-        ("Headache, rule out stroke.", ["Headache", "stroke"]),
+        ("Headache, rule out stroke.", ["Headache"]),
         ("These films rule out stroke.", []),
         # A bracket that opens within an enumeration does not end it.
         ("No vomiting (neither blood nor bile), cough or fever.", []),
@@ -96,7 +96,14 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
         ("He had fever, and cough was absent.", ["fever"]),
         ("He had fever and the cough was absent.", ["fever"]),
         # A denial that answers does not reach on.
-        ("Cough no, fever yes", ["Cough", "fever"]),
+        ("Cough no, fever yes, rash no", ["fever"]),
+        ("no nystagmus - ataxia present", ["ataxia"]),
+        ("No nystagmus – ataxia was noted", ["ataxia"]),
+        ("No ataxia (tremor present)", ["tremor"]),
+        ("Pneumonia (negative culture), sepsis (culture negative)", ["Pneumonia", "sepsis"]),
+        ("Fever: no.3 days with rash", ["rash"]),
+        ("Unlikely to be meningitis.", []),
+        ("Neg: fever, chills. Resolved: jaundice.", []),
         ("Well, no, fever began on Monday.", ["fever"]),
         ("There was no, or hardly any, fever.", []),
         # Pseudo-negation denies nothing.

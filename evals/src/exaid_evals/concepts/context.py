@@ -26,6 +26,7 @@ RELATIVES = frozenset(
     fam fhx
     """.split()  # noqa: SIM905 - a word list reads better than quoted strings
 )
+_PARENTAL = frozenset(["maternal", "paternal"])
 _HAVING = frozenset("had has have having suffered suffers suffering died developed with diagnosed affected".split())  # noqa: SIM905
 _BETWEEN = frozenset("who also was were is are been had has have likewise both all each never".split())  # noqa: SIM905
 # What leads back to the patient, or opens a clause of its own.
@@ -41,6 +42,7 @@ _ABOUT_OTHERS = (
     ("fhx", "of"),
 )
 _ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
+_TOGETHER = (("he", "and", "his"), ("she", "and", "her"), ("patient", "and", "his"), ("patient", "and", "her"))
 _OBSERVING = frozenset(
     """
     noticed noted reported observed seen said told described brought called given tried felt found asked heard
@@ -61,7 +63,7 @@ _SPEAKING = _OBSERVING | frozenset(
     """.split()  # noqa: SIM905
 )
 """Signs that one of these speaks, or is spoken with, of the patient: *Mother: he has had fever*."""
-_IF_AGAINST_FACTS = frozenset(["had", "were"])
+_IF_AGAINST_FACTS = frozenset(["had", "were", "should"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
 _APPOSED = ((",", "a"), (",", "an"), (",", "the"), (",", "aged"), (",", "who"))
 _MOST_APPOSED = 10
@@ -74,13 +76,14 @@ _TESTS = frozenset("diet marker markers panel panels screening vaccine vaccines 
 """Behind a concept these make it part of their own name: tumor markers are not tumor."""
 
 _SUPPOSING = negation.phrases(
+    "rule out,r / o,tested for,"
     "risk of,risk for,risks of,screen for,screened for,screening for,monitor for,monitored for,monitoring for,"
     "watch for,watching for,vaccinated against,vaccinated for,immunized against,immunized for,vaccination against,"
     "vaccination for,immunization against,prophylaxis against,prophylaxis for"
 )
 """What follows these is not there for all that they say."""
 _ALLERGIC = frozenset(["allergic", "allergy", "allergies"])
-DRUGS = ("DRUGBANK:", "MEDLINEPLUS:", "NHS:")
+DRUGS = ("DRUGBANK:", "MEDLINEPLUS:", "NHS:", "MESH:D")
 """How the ids of drugs begin."""
 _SUPPOSING_WORDS = frozenset(cue[0] for cue in _SUPPOSING)
 _IF = frozenset(["if", "for", "with"])
@@ -105,7 +108,7 @@ _DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST, _SUPPOSES = 1, 2, 4, 8, 16
 def _trigger(word: str) -> int:
     return (
         (word in negation.TRIGGER_WORDS) * _DENIES
-        | (word in RELATIVES or word == "it") * _OF_OTHERS
+        | (word in RELATIVES or word == "it" or word in _PARENTAL) * _OF_OTHERS
         | (word in _IF_AGAINST_FACTS) * _AGAINST_FACTS
         | (word in _TESTS) * _TEST
         | (word in _SUPPOSING_WORDS or word in _ALLERGIC or word in ("if", "return", "call")) * _SUPPOSES
@@ -177,6 +180,8 @@ def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int
     for high, low in widest.items():
         begin_there = range(bisect_left(firsts, low), bisect_left(firsts, high))
         found.update(index for index in begin_there if spans[index][1] <= high)
+    parental = [index for index, (first, _) in enumerate(spans) if first and words[first - 1] in _PARENTAL]
+    found.update(index for index in parental if not words[spans[index][0]].startswith(("uniparental", "upd")))
     # A finding directly behind *it* is the verb of a thing: an argument that gains weight.
     found.update(index for index, (first, _) in enumerate(spans) if first and words[first - 1] == "it")
     return found
@@ -184,7 +189,7 @@ def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int
 
 def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int, int]]:
     """Yield the ranges of words that speak of others, or of what would be if the facts were not what they are."""
-    if len(words) > 1 and words[0] in _IF_AGAINST_FACTS and words[1] in _SUBJECTS:
+    if len(words) > 1 and words[0] in _IF_AGAINST_FACTS and _supposes(words[0], words[1]):
         yield 1, _clause_end(words, 1)
     ends = [index for index, word in enumerate(words) if word in _ENDS]
 
@@ -200,6 +205,8 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
         if words[position + 1 : position + 2] == ["s"] and position + 2 in inside:  # "her sister's asthma"
             yield position + 2, next((at for at in range(position + 2, len(words)) if at not in inside), len(words))
         before = list(words[max(0, position - _MOST_BETWEEN) : position])
+        if tuple(before[-3:]) in _TOGETHER:
+            continue
         if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
             first, close = position + 2, end(position + 2)
             speaks = _speaks(word, words[first : min(close, first + _MOST_BEHIND)])
@@ -215,6 +222,11 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
             yield _start(words, position - 1), position
         if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
             yield position + 2, end(position + 2)
+
+
+def _supposes(auxiliary: str, subject: str) -> bool:
+    """Whether two words begin what is not so: *had he come*, *should pain occur*; *should I* asks."""
+    return subject not in ("i", "we") if auxiliary == "should" else subject in _SUBJECTS
 
 
 def _speaks(relative: str, behind: Sequence[str]) -> bool:
@@ -253,6 +265,8 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
 def _supposed_behind(words: Sequence[str], position: int) -> int | None:
     """Return where begins what a cue at a position supposes."""
     word = words[position]
+    if word == "rule" and words[max(0, position - 1) : position] in (["not"], ["cannot"]):
+        return None
     if word in _SUPPOSING_WORDS:
         cues = [one for one in _SUPPOSING if tuple(words[position : position + len(one)]) == one]
         return position + len(cues[0]) if cues else None
@@ -270,6 +284,8 @@ def _supposed_behind(words: Sequence[str], position: int) -> int | None:
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:
     """Return where begins what a relative has; None where the relative is not a subject of having."""
+    if tuple(words[start : start + 2]) == (",", "who") and words[start + 2 : start + 3] in (["has"], ["had"]):
+        return start + 3
     if tuple(words[start : start + 2]) in _APPOSED:  # "her mother, a woman of 29, had"
         start = next((i + 1 for i in range(start + 1, start + _MOST_APPOSED) if words[i : i + 1] == [","]), start)
     position = start

@@ -19,16 +19,24 @@ from exaid_evals.concepts.context import DRUGS, RELATIVES
 _NO = (
     r"no|none(?: (?:reported|noted|seen|known|detected))?|neg(?:ative)?|-ve|absent|den(?:ies|ied)|nil|false|n(?!/|\.\w)"
     r"|0(?:/10)?(?![.,]?\d)|nkd?a|no known (?:drug |food |medication )*allerg(?:y|ies)"
-    r"|not (?:present|seen|found|detected)|ruled out|excluded"
+    r"|not (?:present|seen|found|detected)|ruled out|excluded|never|non-?reactive|[✗✘✖❌]"
 )
 # These begin with a class of marks, by which a search skips most of a text.
 _ANSWER = re.compile(
-    r"[:=?|\t—–-](?:"
-    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[*_\" \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true)"
-    r"(?=[*_\" \t]*(?:$|[.,;|)}\n\t]|[ ]{2}|[ ]/|[A-Z][\w ]{1,24}[:=?]))"
+    r"[:=?|\t→—–-](?:"
+    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[*_\" \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true|[✓✔✅])"
+    r"(?=[*_\" \t]*(?:$|[.,;|)}\n\t]|[ ]{2}|[ ]/|[ ][—–-][ ]|[A-Z][\w ]{1,24}[:=?]))"
     r"|(?<=[:|\t])[ \t]{0,9}(?:(?P<dash>[-–−])|\+)[ \t]*(?=[,;|\t\n]|$)"
-    r"|(?<=\?)[ ]{0,9}\n?[ \t]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no|nope|nah)(?=[ ]*(?:$|[.,;!\n])))",
+    r"|(?<=\?)[ ]{0,9}\n?[ \t]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no(?:ne|pe)?|nah|never|not (?:yet|really))"
+    r"(?=[ ]*(?:$|[.,;!\n])))",
     re.IGNORECASE | re.MULTILINE,
+)
+# Behind what a question asks about: whether it is over, or what a test is called.
+_TAIL = re.compile(
+    r"(?:(?P<over>[ ](?:gone(?: away)?|go(?:ne)? away|resolved?|stop(?:ped)?|ceased?|disappear(?:ed)?|subsided?))"
+    r"|[ ](?:better|improved|improving|still|there|present|now|today|again|at all)|[ ](?:type )?[A-H]|[ ]virus"
+    r"|[ ](?:pcr|antigen|tests?|serology|screen(?:ing)?|swab)|\?)+\Z",
+    re.IGNORECASE,
 )
 _QUESTION_ENDS = re.compile(r"[.;:=?|\n\t]|[ ]{2}|(?i:\b(?:no|none|yes),)")
 _LISTING = re.compile(r"(?:[,/&()\s*•-]|\b(?:and|or)\b)*")
@@ -44,7 +52,7 @@ _ITEM_SIGN = re.compile(
 )
 _ITEMS_END = re.compile(r"[.;\n]")
 _DENIES = re.compile(r"[ ]?(?:no|not|denies|without|negative)\b", re.I)
-_BOX = re.compile(r"(?P<empty>\[ ?\]|[☐□])|\[[xXvVyY*✓✔]\]|[☑☒■]")
+_BOX = re.compile(r"(?P<empty>\[ ?\]|\( \)|[☐□✗✘✖❌])|\[[xXvVyY*✓✔]\]|\([xX✓✔]\)|[☑☒■✓✔✅]")
 _HEADING = re.compile(
     r"(?:^[ \t>#*_•-]*|(?<=[.:;|])[ \t]+)(?P<title>[A-Za-z][A-Za-z/&' -]{0,48}?)[ *_]*(?P<colon>:|[ ][-–][ ]|$)", re.M
 )
@@ -69,7 +77,7 @@ _MAY_HAVE_SECTION = re.compile(
 # Whatever that matches holds one of these, in any case; most texts have none, and are not searched.
 _IN_SECTIONS = (
     *("fam", "fh", "f/h", "fmh", "allerg", "adr", "return", "discharge ins", "patient ins", "patient ed", "home ins"),
-    *("red flag", "when to", "reasons to", "immuni", "vaccin"),
+    *(": she ", ": he ", "red flag", "when to", "reasons to", "immuni", "vaccin"),
 )
 _ALSO_LETTERS = "İıſ"
 """A regular expression takes these for i and s where case does not count."""
@@ -84,7 +92,11 @@ _PATIENT = re.compile(
     r"|(?:now|currently|today)\b|exam(?:ination)? |you (?:have|had|were|came|are being)\b)",
     re.I,
 )
-_PATIENT_AGAIN = re.compile(rf"(?<=[.;])\s+{_PATIENT.pattern}|\n[ \t]*you (?:have|had|were|came)\b", re.I)
+_PATIENT_AGAIN = re.compile(
+    rf"(?<=[.;])\s+(?:{_PATIENT.pattern}|s?he (?:presents?|presented|was (?:admitted|referred|brought)|came)\b)"
+    r"|\n[ \t]*you (?:have|had|were|came)\b",
+    re.I,
+)
 _GIVEN = re.compile(
     r"[.;,\n][^.;,\n]*?\b(?:takes?|taking|prescribed|started|starts?|given|continued?|received|daily|[bt]id"
     r"|\d+ ?(?:mg|mcg|ml|units?))\b",
@@ -93,6 +105,18 @@ _GIVEN = re.compile(
 _HAS = re.compile(r"(?<=[.;])\s+ha[sd]\b", re.I)
 _PRONOUN = re.compile(r"(?<=[.;])\s+s?he\b", re.I)
 _RELATIVE = re.compile(rf"\b(?:{'|'.join(sorted(RELATIVES))})\b", re.I)
+_HE = "father brother uncle nephew husband dad daddy grandfather grandpa mgf pgf".split()  # noqa: SIM905
+_SHE = "mother sister aunt niece wife mom mum mommy mummy grandmother grandma mgm pgm".split()  # noqa: SIM905
+_IS_HE = dict.fromkeys(_HE, True) | dict.fromkeys(_SHE, False)
+# "Mother: she has asthma" in a list of relatives; where several speak it is what she says of her child.
+_OF_RELATIVE = re.compile(
+    rf"(?:^|(?<=[.;\n]))[ \t]*(?:(?:{'|'.join(_SHE)}): she|(?:{'|'.join(_HE)}): he)"
+    r" (?:has|had|is|was|suffers)\b[^.\n]*",
+    re.I | re.M,
+)
+_SAID_OF = re.compile(r": s?he (?:has|had|is|was|suffers)\b", re.I)  # begins what the former finds
+_ALLERGY_ASKED = re.compile(r"allerg[^.?\n]{0,60}\?\s{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<answer>[^.?\n]*)", re.I)
+_SPEAKER = re.compile(r"\b(?:doctor|dr|clinician|physician|nurse|patient|pt|interviewer|provider)\b\.?:", re.I)
 _BLANK = re.compile(r"\s*")
 _NEXT_LINE = re.compile(r"\n[ \t]*(?:(?P<blank>\n)|(?:\d{1,2}[.)][ ]+|[*•-][ ]+)?(?=[A-Z]))")
 _NOTHING_MORE = re.compile(
@@ -121,7 +145,7 @@ def has_layout(text: str, *, headed: bool) -> bool:
         headed: whether `may_have_heading` of any of its parts.
     """
     bracketed = "[" in text
-    if (bracketed or not text.isascii()) and _BOX.search(text):
+    if (bracketed or "( )" in text or not text.isascii()) and _BOX.search(text):
         return True
     if _ANSWER.search(text) or ((bracketed or "(" in text) and _SIGN.search(text)):
         return True
@@ -131,7 +155,10 @@ def has_layout(text: str, *, headed: bool) -> bool:
 
 
 def _begins_section(text: str) -> bool:
-    return bool(_MAY_HAVE_SECTION.match("\n" + text[:_LONGEST_QUESTION]) or _MAY_HAVE_SECTION.search(text))
+    if "?" in text and _ALLERGY_ASKED.search(text):
+        return True
+    head = _MAY_HAVE_SECTION.match("\n" + text[:_LONGEST_QUESTION])
+    return bool(head or _MAY_HAVE_SECTION.search(text) or _SAID_OF.search(text))
 
 
 def with_layout(text: str, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
@@ -145,7 +172,7 @@ def with_layout(text: str, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]
     denied, others = dict[int, bool](), set[int]()
     for begin, end, no in (*note.answered(), *note.signed(), *note.boxes()):
         denied.update((at, no) for at in note.within(begin, end))
-    for begin, end, kind in note.sections():
+    for begin, end, kind in (*note.sections(), *note.named()):
         for at in note.within(begin, end):
             drug = mentions[at].concept_id.startswith(DRUGS)
             if kind == "family" or drug == (kind == "allergies"):
@@ -183,11 +210,14 @@ class _Note:
             low = max(0, end - _LONGEST_QUESTION)
             if self._text[end - 1 : end] == ")":  # "Fever (at night): no"
                 end = self._before(max(self._text.rfind("(", low, end), 0))
+            over = False
+            if end not in self._begin and (tail := _TAIL.search(self._text, low, end)):
+                end, over = tail.start(), bool(tail["over"]) and answer[0][0] == "?"
             if end not in self._begin:
                 continue
             begin = max((mark.end() for mark in _QUESTION_ENDS.finditer(self._text, low, end)), default=low)
             no = bool(answer["no"] or answer["dash"] or answer["nope"])
-            yield self._asked(begin, end, asking=answer[0][0] == "?"), end, no
+            yield self._asked(begin, end, asking=answer[0][0] == "?"), end, no != over
 
     def _asked(self, begin: int, end: int, *, asking: bool) -> int:
         """Return where begins what is answered: the last of several findings, or all where nothing else is said."""
@@ -252,11 +282,18 @@ class _Note:
                     break
             again = _PATIENT.match(text, begin, end) or _PATIENT_AGAIN.search(text, begin, end)
             he = _PRONOUN.search(text, begin, end)
-            if he and _RELATIVE.search(text, begin, he.start()):
-                he = None
+            if he:  # "Father with gout. She …" is about the patient
+                named = {_IS_HE.get(one.lower().rstrip("s")) for one in _RELATIVE.findall(text, begin, he.start())}
+                he = None if named & {"she" not in he[0].lower(), None} else he
             has = _HAS.search(text, begin, end) if kind != "family" else None
             given = _GIVEN.search(text, begin, end) if kind == "allergies" else None
             yield begin, min([end, *[one.start() for one in (again, he, has, given) if one]]), kind
+
+    def named(self) -> Iterator[tuple[int, int, str]]:
+        """Yield what is said of a named relative, *Mother: she has asthma*, and what answers about allergies."""
+        yield from ((*one.span("answer"), "allergies") for one in _ALLERGY_ASKED.finditer(self._text))
+        if _SAID_OF.search(self._text) and not _SPEAKER.search(self._text):
+            yield from ((*one.span(), "family") for one in _OF_RELATIVE.finditer(self._text))
 
     def _opens(self, heading: re.Match[str]) -> bool:
         """Whether a heading opens another section: it is neither a relative's name nor a finding's in a list."""

@@ -23,6 +23,7 @@ REACH_AFTER = 12
 _SEEN = frozenset(
     "seen present noted found observed reported detected described evident identified documented there".split()  # noqa: SIM905
 )
+_DASHES = frozenset("-–—")
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 _LIST_ENDS = (",", ")", "]")
 _REFERRING = frozenset(["that", "this", "which", "it"])
@@ -33,6 +34,7 @@ _VERBS = frozenset(["is", "are", "was", "were", "has", "have", "had", "having", 
 _SUBJECT = 6  # words of the subject before its verb
 _LONGEST_FINDING = 30  # words
 _SEEMING = frozenset(["seems", "seemed", "appears", "appeared", "to", "have", "has", "had"])
+_BESIDE_A_RESULT = frozenset("was is on in by at for today now and but the result results".split())  # noqa: SIM905
 _AFFIRMING = frozenset(["present", "positive"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
 
@@ -71,6 +73,7 @@ _BEFORE = phrases(
     "nothing suggested,not support,not supported by,not suggest,not suggestive of,not indicative of,"
     "never had,never has,never have,never having,never developed,never experienced,never reported,"
     "not consistent with,not compatible with,not have any,not having any,not complain of,not complaining of,not reveal,"
+    "unlikely to be,unlikely to have,"
     "neg,neg for,negatives include,negatives are,nil,w / o,w / out,no longer has,no longer have,no longer had,"
     "no longer having,no longer reports,"
     "no longer experiences,no longer complains of,no longer suffers from,stopped having,ceased having,"
@@ -136,7 +139,10 @@ _INDEX = _index(
         (_LISTING_KIND, _LISTING),
     )
 )
-_HEADINGS = phrases("negative for,negatives,negative,denies,denied,denying,no history of,absent,no,without,ruled out")
+_HEADINGS = phrases(
+    "negative for,negatives,negative,neg,nil,none,resolved,denies,denied,denying,no history of,absent,no,without,"
+    "ruled out"
+)
 """In front of a colon these deny what stands behind it: *negative for: fever, chills*."""
 TRIGGER_WORDS = frozenset(
     ["resolved", "free", *(phrase[0] for listed in (_BEFORE, _DOUBTS, _NEXT, _AFTER) for phrase in listed)]
@@ -187,7 +193,7 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             begin = last + (words[last : last + 1] == ["-"])
             found.update(begin_within(begin, begin + 1))
         elif _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
-            low = _scope_behind(words, cues, position)
+            low = max(_scope_behind(words, cues, position), _of_a_test(words, position, last))
             if _refers_back(words, position):
                 before = range(bisect_left(firsts, position) - 1, -1, -1)
                 end = next((spans[index][1] for index in before if spans[index][1] <= position), 0)
@@ -199,9 +205,28 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             if tuple(words[position:last]) in _DOUBTS:
                 last = _behind_verb(words, last)
             found.update(begin_within(last, _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)))
+    for position in cues:
+        if words[position] == "no" and words[position + 1 : position + 2] in (
+            [],
+            [","],
+            ["/"],
+        ):  # "fever no, cough yes"
+            found.update([index for index, (_, end) in enumerate(spans) if end == position])
     # "seizure-free", but not "free of" or "free fluid"
     found.update([index for index, (_, end) in enumerate(spans) if _is_free(words, end)])
     return found
+
+
+def _of_a_test(words: Sequence[str], position: int, last: int) -> int:
+    """Where begins what *negative* is about, if that is a test in a bracket: *pneumonia (culture negative)*; else 0."""
+    if words[position] not in ("negative", "neg"):
+        return 0
+    near = range(position - 1, max(-1, position - _SUBJECT), -1)
+    opening = next((at for at in near if words[at] in _OPEN | _CLOSE), None)
+    if opening is None or words[opening] in _CLOSE:
+        return 0
+    inside = [*words[opening + 1 : position], *words[last : last + 1]]
+    return opening if any(word.isalpha() and word not in _BESIDE_A_RESULT for word in inside) else 0
 
 
 def _answers(words: Sequence[str], position: int, last: int) -> bool:
@@ -252,6 +277,8 @@ def _presupposes(words: Sequence[str], position: int) -> bool:
     """
     if not _RELATIONS.isdisjoint(words[position + 1 : position + 1 + _TO_RELATION]):
         return True
+    if words[position] == "no" and words[position + 1 : position + 2] == ["."]:  # a number
+        return True
     if tuple(words[position : position + 2]) == ("rule", "out"):
         return position == 0 or not words[position - 1].isalpha()
     if words[position] not in ("neither", "nor") or words[position + 1 : position + 2] not in (
@@ -277,18 +304,20 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
         while start < len(words) and words[start] in ("have", "had", "has", "been", "be", "show", "shows"):
             start += 1
     limit = min(len(words), start + (REACH_NEXT if short else REACH_BEFORE))
-    comma, depth = None, 0
+    comma, depth, opened = None, 0, start
     for i in range(start, limit):
-        if words[i] == ",":
+        if words[i] == "," or words[i] in _DASHES:
             if short:
                 return i
             comma = i
         elif words[i] in _OPEN:
-            depth += 1
+            depth, opened = depth + 1, i
         elif words[i] in _CLOSE:
             depth -= 1
             if depth < 0:  # "(no fever) with cough"
                 return i
+        elif words[i] in _AFFIRMING and depth and _is_final(words, i + 1):  # "no fever (cough present)"
+            return opened
         elif words[i] in _AFFIRMING and comma is not None and _is_final(words, i + 1):  # "no fever, cough present"
             if i > comma + 1 and {"or", "nor"}.isdisjoint(words[comma + 1 : i]):
                 return comma

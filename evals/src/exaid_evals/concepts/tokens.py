@@ -40,6 +40,12 @@ PART_END = "\0"
 # Stands for a hyphen within a word. A text that has one of these two characters is read as if it had DEL in its place.
 _HYPHEN = "\x01"
 _SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000]")
+_TAG = re.compile(
+    r"(?P<cells></t[dh]>\s{0,20}<t[dh]\b[^<>]{0,200}>)"
+    r"|</?(?:(?P<inline>a|abbr|b|em|font|i|mark|small|span|strong|su[bp]|u)|br|div|d[dlt]|h[1-6r]|li|[ou]l|p|t(?:able|body|[dhr]|head))"
+    r"\b[^<>]{0,200}>",
+    re.IGNORECASE,
+)
 _CONTROLS = str.maketrans({PART_END: "\x7f", _HYPHEN: "\x7f"})
 _MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}-–—", BREAK) | dict.fromkeys(".;:!?…•|\n\0", STOP)
 # A dash counts where it stands alone: *ataxia - tremor*, *rash (-)*.
@@ -250,8 +256,19 @@ def _joint(hyphen: re.Match[str]) -> str:
     return _HYPHEN if lettered or prefixed else "-"
 
 
+def _blank(tag: re.Match[str]) -> str:
+    n = len(tag[0])
+    if tag["cells"]:
+        return " " * (n - 1) + "|"
+    return " " * n if tag["inline"] else "|" + " " * (n - 1)
+
+
 def with_plain_spaces(text: str) -> str:
-    """Return a text of the same length in which lines end in a line feed alone and a space is a space."""
+    """Return a text of the same length in which lines end in a line feed alone, a space is a space, and no tag stands.
+
+    What HTML divides a bar divides instead, between two cells directly in front of the second.
+    """
+    text = _TAG.sub(_blank, text) if "<" in text else text
     text = text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
     return text if text.isascii() else _SPACES.sub(" ", text)
 

@@ -198,6 +198,7 @@ mitral valve prolapse: ?MVP
 multiple sclerosis: ?MS
 myocardial infarction: ?MI; AMI
 obstructive sleep apnea: OSA
+penicillins: PCN
 nausea and vomiting: N/V
 osteoarthritis: ?OA; DJD
 Parkinson disease: ?PD

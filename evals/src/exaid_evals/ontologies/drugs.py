@@ -8,6 +8,7 @@ of one pharmacological action.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from exaid_evals.ontologies.base import Term, Vocabulary
@@ -19,14 +20,20 @@ SHA256 = "ec10a1c7b633fc4bae8d0eecff053892c0e37f49e18eaf59c8a1e9f40fc80d9d"
 REQUIREMENT = "drug-named-entity-recognition==2.0.9"
 
 
-def _identifier(canonical: str, entry: dict[str, Any]) -> str | None:
-    """The id under which the most specific directory lists a drug; None if no directory does."""
+_CLASS = "antibiotics, "
+"""So MeSH lists a class of antibiotics under its other names; people are allergic to classes (*penicillin*)."""
+
+
+def _identifier(canonical: str, entry: dict[str, Any], names: Iterable[str] = ()) -> str | None:
+    """The id under which the most specific directory lists a drug; a class's place in MeSH; None if none does."""
     if "drugbank_id" in entry:
         return f"DRUGBANK:{entry['drugbank_id']}"
     if "medline_plus_id" in entry:
         return f"MEDLINEPLUS:{entry['medline_plus_id']}"
     if "nhs_url" in entry:
         return "NHS:" + "-".join(canonical.split())
+    if any(name.startswith(_CLASS) for name in names):
+        return f"MESH:{min(entry['mesh_tree'])}"
     return None
 
 
@@ -54,10 +61,11 @@ def load() -> Vocabulary:
             variants.setdefault(canonical, set()).add(variant)
     terms = []
     for canonical, entry in data["drug_canonical_to_data"].items():
-        identifier = _identifier(canonical, entry)
+        names = variants.get(canonical, set())
+        identifier = _identifier(canonical, entry, names)
         if identifier is not None:
             name = entry.get("name", canonical)
-            synonyms = variants.get(canonical, set()) - {canonical, name}
+            synonyms = names - {canonical, name}
             terms.append(Term(identifier, name, tuple(sorted(synonyms))))
     return Vocabulary(
         source="drugs",
