@@ -135,6 +135,12 @@ def test_a_part_of_a_name_that_says_nothing_is_none(lexicon: Extractor, text: st
         ("comedones", "HP:0025249"),
         ("She was drowsy.", "HP:0002329"),
         ("He was found hypertensive.", "HP:0000822"),
+        ("She looked cachectic.", "HP:0004326"),
+        ("He was cirrhotic.", "HP:0001394"),
+        ("Her spine was kyphotic.", "HP:0002808"),
+        ("His father was blind.", "HP:0000618"),
+        ("He is hyperactive.", "HP:0000752"),
+        ("sensitive to light", "HP:0000613"),
         ("an erythematous patch on the arm", "HP:0010783"),
         ("dental issues", "HP:0000164"),
         ("a motor developmental delay", "HP:0001270"),
@@ -276,6 +282,7 @@ def test_an_adjective_describes_the_noun_behind_it(lexicon: Extractor, text: str
         "a disorder that affects both",
         "the oral route",
         "the tarsal bones",
+        "He lives alone.",
     ],
 )
 def test_adjectives_and_verbs_of_something_else_name_nothing(lexicon: Extractor, text: str) -> None:

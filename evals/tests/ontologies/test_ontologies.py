@@ -39,7 +39,7 @@ def test_terms_are_sorted_unique_and_named(vocabularies: dict[str, Vocabulary], 
     [
         ("hpo", ("HP:",), 18_000),
         ("mesh", ("MESH:C", "MESH:F03"), 5_000),
-        ("drugs", ("DRUGBANK:DB", "MEDLINEPLUS:", "NHS:"), 12_000),
+        ("drugs", ("DRUGBANK:DB", "MEDLINEPLUS:", "NHS:", "MESH:D"), 12_000),
     ],
 )
 def test_ids_carry_their_source(

@@ -57,7 +57,7 @@ def describes_next(tokens: Tokens, places: Sequence[int], spelled: Sequence[str]
     key, following = tokens.keys[last], tokens.words[last + 1]
     if following in _PERSONS:
         return False
-    if key not in spelled and _ADJECTIVE.search(key):
+    if key not in spelled and (len(places) == 1 or _ADJECTIVE.search(key)):
         return len(places) > 1 or following not in _CARRIERS
     if len(places) == 1 or following in OTHER_CLAUSE:
         return False

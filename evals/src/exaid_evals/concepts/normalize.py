@@ -130,16 +130,16 @@ pit pitting pitted
 # Words whose stem would be that of a word of another meaning.
 _KEPT = (
     "radiation macule septic several malaria mention traction meat capital station medium relation limbic symptomatic "
-    "highly clonic"
+    "highly clonic frequency"
 )
 
 # Ending → what stands in its place, for words that keep four letters before it; the longest that fits is taken.
 _SUFFIX_TABLE = """
-phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly
-plastic:plasia plastica:plasia trophic:trophy trophied:trophy ositic:osis genetic:genesis genic:genesis
-rrhagic:rrhage mental: matous:ma otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated:
-ating: ate: ical: ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism:
-ly: eum:e ium: um: us: ia: on: es:
+phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly plastic:plasia
+plastica:plasia trophic:trophy trophied:trophy ositic:os genetic:genes genic:genes rrhagic:rrhage mental: matous:ma
+kinetic:kinesia ectic:exia ence:ent ance:ant ency:ent ancy:ant ivity: otic:os itic:itis ptic:psy atic: etic: iac:
+ization: ation: ition: ional: ated: ating: ate: ical: ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al:
+ar: ary: ive: ion: ity: ism: ly: eum:e ium: um: us: ia: on: es:
 """
 _SUFFIXES: dict[str, str] = {end: new for end, _, new in (pair.partition(":") for pair in _SUFFIX_TABLE.split())}
 _LONGEST_SUFFIX = max(map(len, _SUFFIXES))
@@ -254,6 +254,25 @@ def stem(key: str) -> str:
     return _STEMS.get(root, root)
 
 
+# How many letters an adjective loses, and what it gets instead, where it becomes the noun: blind; infertile,
+# impotent, manic, drowsy, fatigued; hypertensive, diabetic, demented; cirrhotic, migrainous, stuporous; cachectic.
+_NOUNS_OF = (
+    (0, "ness"),
+    *((1, end) for end in ("ity", "ce", "cy", "a", "iness", "")),
+    *((2, end) for end in ("on", "e", "ia")),
+    *((3, end) for end in ("s", "e", "")),
+    (5, "exia"),
+)
+
+
+def _is_noun_of(noun: str, adjective: str) -> bool:
+    """Whether to be such is to have what a noun names."""
+    if adjective.endswith(("ing", "ness", "ity", "one")):
+        return False
+    delusional = adjective.endswith("al") and adjective[:-2] == noun
+    return delusional or any(f"{adjective[: len(adjective) - lost]}{end}" == noun for lost, end in _NOUNS_OF)
+
+
 def specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
     """Whether a phrase with one word that says what it is about says it in nearly the same word.
 
@@ -266,13 +285,13 @@ def specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
     (text,), (name,) = one, other
     if text in PART_KEYS and name in PART_KEYS:
         return True
+    if len(keys) == 1 and len(text) >= 5 and _is_noun_of(name, text):
+        return True
     if len(text) < 6:
         return False
     pairs = ((text, name), (name, text))
     return any(
         (_QUALIFIES.search(adjective) and _NAMES.search(noun))
         or (len(adjective) >= 10 and adjective.endswith("ed") and noun.endswith("ion"))
-        # hypertensive, hypertension; drowsy, drowsiness; fatigued, fatigue
-        or noun in (f"{adjective[:-2]}on", f"{adjective[:-1]}iness", adjective[:-1])
         for adjective, noun in pairs
     )

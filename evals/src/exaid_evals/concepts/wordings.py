@@ -10,9 +10,10 @@ Abnormal facial shape: facial dysmorphia; unusual facies; unusual facial feature
 Abnormality of the liver: liver disease; hepatopathy
 Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
 Amoxicillin and Clavulanic Acid: Augmentin; co-amoxiclav
+Agitation: agitated
 Amenorrhea: missed periods; absent periods; absence of menses
 Anxiety: anxious; anxious behavior; anxiousness
-Apnea: apneic spells; apnoeic episodes
+Apnea: apneic; apneic spells; apnoeic episodes
 Atrial septal defect: secundum ASD; ASD secundum
 Autistic behavior: autistic features; autistic traits; autistic-like behavior; features of autism
 Babinski sign: positive Babinski; upgoing plantars; extensor plantars
@@ -98,6 +99,7 @@ Motor stereotypy: stereotypies; stereotypic movements; stereotyped movements; st
 Muscle weakness: weakness of muscles
 Myalgia: body aches; muscle aches
 Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
+Nausea: nauseated
 Nystagmus: nystagmoid movements; jerking eye movements
 Obesity: obese
 Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid
@@ -114,6 +116,7 @@ Prolonged QT interval: QT prolongation; prolonged QT
 Prolonged QTc interval: prolonged QTc; QTc prolongation
 Prominent fingertip pads: fetal finger pads; fetal fingertip pads; fetal pads
 Proximal muscle weakness: proximal weakness; proximal limb weakness
+Pruritus: pruritic; itchy
 Ptosis: droopy eyelids; drooping of the eyelids; eyelid drooping
 Recurrent ear infections: frequent ear infections; repeated ear infections
 Recurrent fractures: multiple fractures; frequent fractures; repeated fractures
@@ -144,6 +147,7 @@ Thrombocytopenia: decreased platelets; reduced platelets; low thrombocytes
 Type I diabetes mellitus: DM type 1; type 1 DM; DM type I; type I DM
 Type II diabetes mellitus: DM type 2; type 2 DM; DM type II; type II DM
 Upslanted palpebral fissure: up-slanting palpebral fissures
+Tremor: tremulous
 Urinary incontinence: incontinent of urine
 Ventriculomegaly: ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged ventricular system;
     prominent ventricular system

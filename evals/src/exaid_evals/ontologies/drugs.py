@@ -1,9 +1,10 @@
 """Drug names of DrugBank, MedlinePlus and the NHS, as drug-named-entity-recognition ships them.
 
 The package also lists every chemical of MeSH's tree D (enzymes, antigens, air, …); only entries that at least one
-drug directory lists are kept. Ids name that directory, ``DRUGBANK:DB01048`` before ``MEDLINEPLUS:a699012`` before
-``NHS:<name>``; the package's MeSH ids are left out because over five hundred of them are shared, often by all drugs
-of one pharmacological action.
+drug directory lists are kept, and classes of antibiotics, to which people are allergic. Ids name that directory,
+``DRUGBANK:DB01048`` before ``MEDLINEPLUS:a699012`` before ``NHS:<name>``, or the place of a class in that tree; the
+package's MeSH ids are left out because over five hundred of them are shared, often by all drugs of one pharmacological
+action.
 """
 
 from __future__ import annotations
