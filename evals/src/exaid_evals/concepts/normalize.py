@@ -130,7 +130,7 @@ pit pitting pitted
 # Words whose stem would be that of a word of another meaning.
 _KEPT = (
     "radiation macule septic several malaria mention traction meat capital station medium relation limbic symptomatic "
-    "highly clonic frequency"
+    "highly clonic frequency incontinentia"
 )
 
 # Ending → what stands in its place, for words that keep four letters before it; the longest that fits is taken.
