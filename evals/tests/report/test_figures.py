@@ -98,6 +98,17 @@ def test_the_pdf_has_text_a_signature_and_no_date(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_once_for_all_its_forms(name: str) -> None:
+    """What the PDF's canvas computes changes nothing in the PNG, which so does not depend on what was stale."""
+    about = {"title": load(FIGURES[name]).TITLE, "signature": SIGNATURE}
+    with canvas.style():
+        figure = load(FIGURES[name]).draw(RESULTS, "V3")
+        canvas.to_pdf(figure, **about)
+        behind = canvas.to_png(figure, **about)
+        assert behind == canvas.to_png(load(FIGURES[name]).draw(RESULTS, "V3"), **about)
+
+
 def test_the_same_bytes_whatever_the_user_has_set_up(tmp_path: Path) -> None:
     """A matplotlibrc, an unwritable cache, another locale or hash seed change no byte of any figure."""
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nlines.linewidth: 9\npdf.compression: 6\n", encoding="utf-8")

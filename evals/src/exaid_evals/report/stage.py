@@ -158,13 +158,12 @@ def _figure_files(results: Results, primary: str, stale: dict[str, Path]) -> dic
         module = FIGURES.find(name)
         for key in _keys(stale, name, "csv", "figures"):
             made[key] = module.data_csv(results).encode()
-        with style():
-            for suffix, form in forms.items():
-                for key in _keys(stale, name, suffix, "figures"):
-                    # A figure that has been drawn once keeps what the first canvas computed; each form gets its own.
-                    with without_cycle_search():
-                        figure = module.draw(results, primary)
-                        made[key] = form(figure, title=module.TITLE, signature=signature)
+        forms_of = {key: form for suffix, form in forms.items() for key in _keys(stale, name, suffix, "figures")}
+        if forms_of:
+            with style(), without_cycle_search():
+                figure = module.draw(results, primary)
+                for key, form in forms_of.items():
+                    made[key] = form(figure, title=module.TITLE, signature=signature)
     return made
 
 
