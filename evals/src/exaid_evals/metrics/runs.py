@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from exaid_evals.artifacts.cache import KnownHashes, known_hashes
@@ -89,21 +90,19 @@ def read_runs(campaign: Campaign, variant: str, entries: Sequence[TraceEntry], d
     """
     hashes: dict[str, str] = {}
     by_config: dict[str, list[str]] = {}
-    bases: list[str | None] = []
+    bases: set[str | None] = set()
     meta: Mapping[str, Any] = {}
     with known_hashes(campaign.runs / variant, len(entries)) as known:
-        found = {entry.case_id: _facts(campaign, variant, entry.case_id, known) for entry in entries}
-    for entry in entries:
-        path = campaign.run_file(variant, entry.case_id)
-        hashes[entry.case_id], meta = found[entry.case_id]
-        if meta["trace_dataset_hash"] != dataset_hash:
-            raise DataError(
-                f"replays traces {meta['trace_dataset_hash']}, while {dataset_hash} are frozen here",
-                where=str(path),
-                remedy=f"run {campaign.call(f'run-variants {variant}')}",
-            )
-        by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
-        bases.append(_time_basis(campaign, meta))
+        for entry in entries:
+            hashes[entry.case_id], meta = _facts(campaign, variant, entry.case_id, known)
+            if meta["trace_dataset_hash"] != dataset_hash:
+                raise DataError(
+                    f"replays traces {meta['trace_dataset_hash']}, while {dataset_hash} are frozen here",
+                    where=str(campaign.run_file(variant, entry.case_id)),
+                    remedy=f"run {campaign.call(f'run-variants {variant}')}",
+                )
+            by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
+            bases.add(_time_basis(campaign, meta))
     if len(by_config) > 1:
         groups = "; ".join(f"{config_hash[:15]}…: {first_few(cases)}" for config_hash, cases in by_config.items())
         raise DataError(
@@ -152,7 +151,8 @@ def _facts(campaign: Campaign, variant: str, case_id: str, known: KnownHashes) -
 
     def read() -> tuple[str, dict[str, Any]]:
         digest, meta = _read_once(campaign, variant, case_id)
-        return digest, {name: meta[name] for name in _OF_ALL_RUNS if name in meta}
+        # What agrees is one text in memory, however many runs there are.
+        return digest, {name: intern(meta[name]) for name in _OF_ALL_RUNS if name in meta}
 
     digest, facts = known.read(campaign.run_file(variant, case_id), read, facts=True)
     return digest, facts or {}
