@@ -31,6 +31,7 @@ _MANY_LOST = 5
 _HUGE = 1e6
 """A loss that stays above it was thrown there, and may well have learnt before."""
 _APART = 0.02
+_THROWN, _FEW_VALUES = 1e3, 3
 _FEW_EVALUATIONS, _KEPT = 3, 0.05
 
 
@@ -87,10 +88,12 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
             found.append(one)  # it is back because the run did the same again
         elif back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
             again = None if one.metric in regular else relearnt(history, directions, one.step)
+            severity: Severity = "critical" if one.severity == "critical" else "high"
             if again is not None:
-                severity: Severity = "critical" if one.severity == "critical" else "high"
                 evidence = {**one.evidence, "recovered": True, "relearnt_since": again.since}
                 found.append(replace(one, severity=severity, evidence=evidence))
+            elif _is_thrown(history, one, directions):
+                found.append(replace(one, severity=severity, evidence={**one.evidence, "recovered": True}))
             elif _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)], directions):
                 found.append(replace(one, evidence={**one.evidence, "recovered": True}))
             elif one.metric in regular:
@@ -129,6 +132,12 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
         if len(hits):
             return float(clean.steps[first + 1 + int(hits[0])])
     return None
+
+
+def _is_thrown(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
+    """Return whether a loss rose to a thousand times what it was untrained: what comes back from there starts anew."""
+    untrained = float(np.median(np.abs(history.series[one.metric].clean.values[:_FEW_VALUES])))
+    return directions[one.metric] == "lower" and abs(one.magnitude or 0.0) >= _THROWN * untrained > 0
 
 
 def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:

@@ -15,8 +15,9 @@ from exaid_evals.runs.metric_names import Direction, is_validation, metric_named
 _GROUPS = 100
 """Medians that a course is looked at by, at most."""
 _CLEAR = 6.0
-_PACES = (0.75, 1.0, 1.33)
-"""Speeds of the second course against the first: an optimiser that starts anew is a little slower or quicker."""
+_PACES = (0.4, 0.47, 0.55, 0.65, 0.75, 0.87, 1.0, 1.15, 1.33)
+"""Speeds of the second course against the first: an optimiser that starts anew is a little slower or quicker, one that
+keeps the averages of its gradients, or a rate that has fallen since, up to twice as slow."""
 _CLOSE, _FAR = 0.1, 0.3
 """Of the fall: by how much the courses may differ in the median, and anywhere."""
 _FEW, _MANY = 4, 10
@@ -102,18 +103,21 @@ def _same_way(
     rest = after[int(back[0]) :] if len(back) else after[:0]
     if any(float((part - np.minimum.accumulate(part)).max(initial=0)) >= _LEARNT * fall for part in (before, rest)):
         return None  # it fell before or falls again: a cycle
-    after = after[: int(back[0]) + 1] if len(back) else after
+    after = after[: max(int(back[0]) + 1, _FEW)] if len(back) else after
     best: tuple[float, int, int] | None = None
     for pace in _PACES:
-        for first in range(len(before) - _FEW):
-            n = min(len(after), int((len(before) - 1 - first) / pace) + 1)
-            earlier = np.interp(first + pace * np.arange(n), np.arange(len(before)), before)
-            differ = np.abs(earlier - after[:n]) / fall
-            learnt = n >= _FEW and (earlier[0] - earlier[-1]) >= _LEARNT * fall
+        for first in range(-_FEW + 1, len(before) - _FEW):  # a checkpoint may be older than the first value
+            places = first + pace * np.arange(len(after))
+            logged = (places >= 0) & (places <= len(before) - 1)
+            if logged.sum() < _FEW:
+                continue
+            earlier = np.interp(places[logged], np.arange(len(before)), before)
+            differ, n = np.abs(earlier - after[logged]) / fall, len(earlier)
+            learnt = earlier[0] - earlier[-1] >= _LEARNT * fall
             error = float(np.median(differ))
             if learnt and error <= _CLOSE and differ.max() <= _FAR and (best is None or error < best[0]):
                 best = (error, first, n)
-    return None if best is None else best[1:]
+    return None if best is None else (max(best[1], 0), best[2])
 
 
 def _goes_along(clean: CleanSeries, direction: Direction, step: float, since: float) -> bool:

@@ -19,7 +19,7 @@ from exaid_evals.anomalies.retrospective import (
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.anomalies.watches import Restarts, Watches
 from exaid_evals.runs.history import LARGEST, History, Series
-from exaid_evals.runs.metric_names import Direction, direction_of, role_of_column
+from exaid_evals.runs.metric_names import Direction, direction_of, is_validation, names_phase, role_of_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,12 +57,14 @@ def find_anomalies(
         found = _case_outliers(history.series, ways, config.anomaly_detection)
     else:
         found = list(streamed(history.series, config.anomaly_detection, ways))
-        excused = _restarts(history)
+        restarts = _restarts(history)
         for metric, series in history.series.items():
             for one in ChangePoint(config.change_point).find(series, ways.get(metric)):
-                restarted = any(low <= one.step <= high for low, high in excused)
-                evidence = {**one.evidence, "learning_rate_restart": True}
-                found.append(replace(one, severity="low", evidence=evidence) if restarted else one)
+                # What the validation loses for good with a new phase is lost, as by forgetting.
+                phases = [] if is_validation(metric) else restarts.phase_spans
+                excused = any(low <= one.step <= high for low, high in [*restarts.spans, *phases])
+                evidence = {**one.evidence, "restart": True}
+                found.append(replace(one, severity="low", evidence=evidence) if excused else one)
             found += LostProgress().find(series, ways.get(metric))
             found += Oscillation(config.oscillation).find(series, ways.get(metric))
         found = lost_balances(found, history.series)
@@ -107,14 +109,14 @@ def _case_outliers(
     return found
 
 
-def _restarts(history: History) -> list[tuple[float, float]]:
-    """Return the steps from and until which each restart of a learning rate excuses what gets worse."""
+def _restarts(history: History) -> Restarts:
+    """Return what is known of restarts of a learning rate, and of phases, at the end of a run."""
     restarts = Restarts()
     for metric, one in history.series.items():
-        if role_of_column(metric) == "schedule":
+        if role_of_column(metric) == "schedule" or names_phase(metric):
             for step, value in zip(one.clean.steps.tolist(), one.clean.values.tolist(), strict=True):
                 restarts.update(step, {metric: value})
-    return restarts.spans
+    return restarts
 
 
 def streamed(

@@ -159,7 +159,7 @@ class SuddenDrop:
             # What is taken on other data each time, or of a model that explores, goes up and down by that much.
             severity = "medium"
         if one.interval[1] <= stream.excused:
-            severity, evidence["learning_rate_restart"] = "low", True
+            severity, evidence["restart"] = "low", True
         return Anomaly(
             stream.metric, "sudden_drop", one.interval[1], sign * fall, severity, self.name, evidence, one.interval
         )

@@ -14,7 +14,7 @@ from exaid_evals.anomalies.robust import MAD_TO_SIGMA, Stream
 from exaid_evals.anomalies.streaming import NotFinite, StreamDetector, SuddenDrop
 from exaid_evals.config.plugins import Kind
 from exaid_evals.runs.history import LARGEST
-from exaid_evals.runs.metric_names import Direction, direction_of, metric_named, role_of_column
+from exaid_evals.runs.metric_names import Direction, direction_of, metric_named, names_phase, role_of_column
 
 MOST_METRICS = 10_000
 """Each takes some ten kilobytes. Names that hold a step or an item never end."""
@@ -139,6 +139,7 @@ class Watches:
         self._chosen = frozenset(metrics or ())
         self._watches: dict[str, Watch | None] = {}
         self._restarts = Restarts()
+        self._first = self._last = math.nan
 
     def update(self, step: float, row: Mapping[str, float], problem: Callable[[str], None]) -> list[Anomaly]:
         """Take the values of a step, and return what they make certain.
@@ -148,7 +149,7 @@ class Watches:
             row: metric → value, finite or not.
             problem: called with metrics that are not watched since there are too many.
         """
-        found: list[Anomaly] = []
+        found = self._begun_again(step)
         looked: list[tuple[Watch, float]] = []
         watches = self._watches
         excused = self._restarts.update(step, row)
@@ -172,6 +173,19 @@ class Watches:
             one.take(step, value)
         return found
 
+    def _begun_again(self, step: float) -> list[Anomaly]:
+        """Forget a training whose steps go back to the very first, as from fold to fold; return what its end tells."""
+        ended: list[Anomaly] = []
+        if step <= self._first < self._last:
+            ended = self.finish()
+            self._watches.clear()
+            self._restarts = Restarts()
+            self._first = step
+        elif self._first != self._first:
+            self._first = step
+        self._last = step
+        return ended
+
     def finish(self) -> list[Anomaly]:
         """Return what the end of the training makes certain."""
         return [found for one in self._watches.values() if one is not None for found in one.finish()]
@@ -182,10 +196,11 @@ _UNSEEN = 1.05
 
 
 class Restarts:
-    """Knows until which step what gets worse does so because the learning rate was restarted, to where it had been.
+    """Knows until which step what gets worse does so because the learning rate was restarted, or another phase begun.
 
     A warm restart raises the loss on purpose (Loshchilov and Hutter, 2017); a rate that the training has not seen
-    before is not a restart.
+    before is not a restart. So does the next task of several, or a harder part of a curriculum, where a column says
+    when it begins; what does not come back then is still reported for the validation.
     """
 
     def __init__(self) -> None:
@@ -194,10 +209,16 @@ class Restarts:
         self._until = -math.inf
         self.spans: list[tuple[float, float]] = []
         """Steps from and until which each restart excuses what gets worse."""
+        self._phases: dict[str, tuple[float, float]] = {}  # value, step of its first
+        self.phase_spans: list[tuple[float, float]] = []
+        """Steps from and until which each new phase excuses what gets worse in the training."""
 
     def update(self, step: float, row: Mapping[str, float]) -> float:
-        """Take the rates of a step, and return until which step a drop is excused."""
+        """Take the rates and phases of a step, and return until which step a drop is excused."""
         for name, value in row.items():
+            if names_phase(name) and math.isfinite(value):
+                self._phase(name, step, value)
+                continue
             if name not in self._rates:
                 entry = metric_named(name) if len(self._rates) < MOST_METRICS else None
                 if entry is None or entry.name != "learning_rate":
@@ -214,6 +235,14 @@ class Restarts:
                 began, peak = step, highest
             self._rates[name] = (value, max(highest, value), began, peak)
         return self._until
+
+    def _phase(self, name: str, step: float, value: float) -> None:
+        """Excuse what follows a new value of a phase, for half as long as the one before it lasted."""
+        last, began = self._phases.setdefault(name, (value, step))
+        if value != last:
+            self._phases[name] = (value, step)
+            self._until = max(self._until, step + 0.5 * (step - began))
+            self.phase_spans.append((step, step + 0.5 * (step - began)))
 
 
 def weighed(drop: Anomaly, beside: Iterable[tuple[Stream, float]]) -> Anomaly:

@@ -8,7 +8,7 @@ a loss, `brier_score` is the entry of that name and no score.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeVar
@@ -206,6 +206,7 @@ _EVALUATED = _set("average_precision bleu rouge meteor word_error_rate character
 """Metrics that nobody computes while learning: they are an evaluation's, whatever their names say."""
 _EVALUATORS = ("metrics/", "accuracy/top", "single-label/", "multi-label/", "coco/", "pascal_voc/")
 """With which the names begin that the evaluators of Ultralytics and OpenMMLab give."""
+_PHASES = _set("task tasks phase stage fold curriculum difficulty augment augmentation aug experience session")
 _PASSED_OVER = (
     _TRAINING
     | _VALIDATION
@@ -294,6 +295,16 @@ def role_of_column(name: str) -> Role:
     return roles[-1] if roles else "unknown"
 
 
+@lru_cache(maxsize=4096)
+def names_phase(name: str) -> bool:
+    """Return whether a column says which part of a training a row belongs to, such as a task or a fold.
+
+    >>> [name for name in ("task_id", "curriculum/level", "fold", "task_loss", "augment/noise") if names_phase(name)]
+    ['task_id', 'curriculum/level', 'fold', 'augment/noise']
+    """
+    return role_of_column(name) in ("counter", "unknown") and any(word in _PHASES for word in words_of(name))
+
+
 def split_of(name: str) -> Split | None:
     """Return on which part of the data a metric was taken, as far as its name says.
 
@@ -315,6 +326,20 @@ def is_validation(metric: str) -> bool:
     split, entry = split_of(metric), metric_named(metric)
     evaluated = metric.startswith(_EVALUATORS) or (entry is not None and entry.name in _EVALUATED)
     return split == "validation" or (split is None and evaluated)
+
+
+def is_ambiguous(metric: str, known: Iterable[str]) -> bool:
+    """Return whether it is open on what a metric was taken: its name does not say it, and those beside it say theirs.
+
+    >>> is_ambiguous("accuracy", ["train_loss", "valid_loss"]), is_ambiguous("acc", ["train_loss", "val_acc"])
+    (True, False)
+    """
+    if split_of(metric) is not None or is_validation(metric) or role_of_column(metric) != "metric":
+        return False
+    names = [name for name in known if role_of_column(name) == "metric"]
+    evaluated = [name for name in names if split_of(name) == "validation"]
+    beside = any(counterpart(name, {metric: None}) for name in evaluated)
+    return bool(evaluated) and not beside and any(split_of(name) == "train" for name in names)
 
 
 def counterpart(metric: str, known: Mapping[str, _T]) -> str | None:

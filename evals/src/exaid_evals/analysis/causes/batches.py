@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from exaid_evals.analysis.batches.profile import input_shift
 from exaid_evals.analysis.batches.suspect_items import (
     BELIEVED,
@@ -17,20 +19,25 @@ from exaid_evals.analysis.batches.suspect_items import (
 )
 from exaid_evals.analysis.causes.base import Context, Evidence
 from exaid_evals.analysis.causes.signals import rate_fell
-from exaid_evals.runs.metric_names import is_validation
+from exaid_evals.anomalies.robust import worsening
+from exaid_evals.runs.metric_names import Direction, counterpart, is_ambiguous, is_validation
 
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
 
 
 _ALL = 0.9
+_EVALUATIONS, _BEFORE, _FEW = 3, 20, 5
+_FAR_MORE, _CLEAR = 2.5, 4.0
+"""Times what the validation lost; times the median deviation from the level."""
 
 
 def of_items(context: Context) -> list[Evidence] | None:
     """Return whether single items make batches bad, and are drawn more often; None where batches name no items."""
     if not any(row.items for row in context.history.batches):
         return None
-    # Where the inputs of all batches moved, no single items can stand out.
-    all_moved = any(float(one.numbers.get("outside", 0.0)) >= _ALL for one in inputs(context) or ())
+    # Where all batches moved, no single items can stand out.
+    moved = any(float(one.numbers.get("outside", 0.0)) >= _ALL for one in inputs(context) or ())
+    all_moved = moved or any(lost_in_training(context))
     found = [one for one in _items(context) if one.weight > 0 or not all_moved]
     return [*found, *_repeated(context), *_in_affected(context)]
 
@@ -129,6 +136,46 @@ def changed_data(context: Context) -> Iterator[Evidence]:
         yield Evidence("the loss of the training fell to less than half at once: it learns from other data", 3.5)
     if train is not None and train.stray and train.z < 5:
         yield Evidence("some steps are bad and the others as before: it depends on what a batch holds", 1.5)
+    yield from lost_in_training(context)
+
+
+def lost_in_training(context: Context) -> Iterator[Evidence]:
+    """Look for a training metric that lost far more than the same metric of the validation, and does not get it back.
+
+    It is one model: had it been harmed, it would have lost as much on the one as on the other. What has changed is what
+    it is trained on. Three evaluations must say so, each beside the training's values just before it.
+    """
+    for name, direction in context.directions.items():
+        beside = counterpart(name, context.history.series) if is_validation(name) else None
+        lost = _lost_beside(context, name, beside, direction) if beside is not None else []
+        if len(lost) < _EVALUATIONS or any(own < max(clear, _FAR_MORE * its) for own, its, clear in lost):
+            continue
+        if lost[-1][0] >= lost[0][0] / 2:
+            own, its, _ = lost[-1]
+            text = f"{beside} is worse by {own:.3g}, and {name} of the same model by {max(its, 0.0):.3g} only"
+            yield Evidence(f"{text}: what is trained on has changed", 2.5, None, {"training": own, "validation": its})
+            return
+
+
+def _lost_beside(
+    context: Context, validation: str, training: str, direction: Direction
+) -> list[tuple[float, float, float]]:
+    """Return what both metrics have lost at each of the first evaluations after the onset, and what is no noise."""
+    low, high = context.onset.interval
+    series = context.history.series
+    steps, values = series[training].clean.steps, worsening(series[training].clean.values, direction)
+    at, evaluated = series[validation].clean.steps, worsening(series[validation].clean.values, direction)
+    before, ahead = values[steps <= low][-_BEFORE:], evaluated[at <= low][-_EVALUATIONS:]
+    if len(before) < _FEW or len(ahead) < _EVALUATIONS:
+        return []
+    level, its_level = float(np.median(before)), float(np.median(ahead))
+    noise = float(np.median(np.abs(before - level)))
+    found = []
+    for step, value in zip(at[at >= high][:_EVALUATIONS], evaluated[at >= high], strict=False):
+        own = values[(steps >= high) & (steps <= step)][-_FEW:]
+        if len(own):
+            found.append((float(np.median(own)) - level, float(value) - its_level, _CLEAR * noise))
+    return found
 
 
 _SIZE = re.compile(
@@ -193,5 +240,6 @@ def sizes(context: Context) -> Iterator[Evidence]:
 
 def not_of_validation(context: Context) -> Iterator[Evidence]:
     """Speak against an evaluation where the metric is none of one."""
-    if not is_validation(context.onset.anomaly.metric):
-        yield Evidence(f"{context.onset.anomaly.metric} is not called a metric of an evaluation", -2.0)
+    metric = context.onset.anomaly.metric
+    if not is_validation(metric) and not is_ambiguous(metric, context.history.series):
+        yield Evidence(f"{metric} is not called a metric of an evaluation", -2.0)

@@ -13,7 +13,7 @@ from exaid_evals.analysis.causes.base import Onset, Reaction
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History, Point, Series
-from exaid_evals.runs.metric_names import Direction, counterpart, is_validation
+from exaid_evals.runs.metric_names import Direction, counterpart, is_ambiguous, is_validation
 
 _DROPS = ("sudden_drop", "change_point", "not_finite", "divergence")
 _TRAIN_Z = 9.0
@@ -58,7 +58,7 @@ def onsets(
     first = min(peers, key=lambda one: (one.step, -_z(one)))
     order = {one: at for at, one in enumerate(reversed(SEVERITIES))}
     rest = sorted((one for one in drops if one is not first), key=lambda one: (order[one.severity], -_z(one), one.step))
-    return [_onset(history, directions, one) for one in [first, *rest][:_MOST]]
+    return [_onset(history, anomalies, directions, one) for one in [first, *rest][:_MOST]]
 
 
 def _is_gradual(history: History, one: Anomaly) -> bool:
@@ -69,11 +69,13 @@ def _is_gradual(history: History, one: Anomaly) -> bool:
     return bool(one.magnitude and len(jumps) and float(jumps.max()) < _JUMP * abs(one.magnitude))
 
 
-def _onset(history: History, directions: Mapping[str, Direction], drop: Anomaly) -> Onset:
+def _onset(
+    history: History, anomalies: Sequence[Anomaly], directions: Mapping[str, Direction], drop: Anomaly
+) -> Onset:
     interval = drop.interval or (drop.step, drop.step)
     if "steps_back" in drop.evidence:  # by order of steps nothing is left of what was there before
         return Onset(drop, interval, Reaction(drop.metric, _z(drop), float(drop.evidence["relative"]), interval))
-    train = training_reaction(history, directions, drop, interval)
+    train = training_reaction(history, anomalies, directions, drop, interval)
     if train is not None and train.z >= 5 and drop.metric != train.metric:
         interval = train.interval
     return Onset(drop, interval, train)
@@ -87,7 +89,7 @@ def _sure(one: Anomaly, primary: str | None) -> bool:
     """
     if one.severity in ("high", "critical"):
         return True
-    if one.kind == "not_finite" or one.evidence.get("regular") or one.evidence.get("learning_rate_restart"):
+    if one.kind == "not_finite" or one.evidence.get("regular") or one.evidence.get("restart"):
         return False
     if one.severity == "low":  # an episode that passed: a process that died and came back leaves no more than that
         return one.kind == "change_point" and _z(one) >= _PASSED_Z
@@ -108,9 +110,21 @@ def _z(one: Anomaly) -> float:
 
 
 def training_reaction(
-    history: History, directions: Mapping[str, Direction], drop: Anomaly, interval: tuple[float, float]
+    history: History,
+    anomalies: Sequence[Anomaly],
+    directions: Mapping[str, Direction],
+    drop: Anomaly,
+    interval: tuple[float, float],
 ) -> Reaction | None:
-    """Return how the training reacted around a drop; None where nothing of it was logged."""
+    """Return how the training reacted around a drop; None where nothing of it was logged.
+
+    What is learnt again within an epoch or two leaves the level as it was; that it fell is known all the same.
+    """
+    fell = {
+        one.metric: one
+        for one in anomalies
+        if one.kind == "sudden_drop" and one.severity != "low" and one.interval == interval
+    }
     found = []
     beside = counterpart(drop.metric, history.series) if is_validation(drop.metric) else None
     for metric, series, direction in _training_series(history, directions):
@@ -118,6 +132,9 @@ def training_reaction(
             # The same metric on the training's own data would have lost about as much, had the model been harmed.
             like = drop.magnitude if metric == beside else None
             reaction = _reaction(series, direction, interval, abs(like or 0.0))
+            own = fell.get(metric)
+            if reaction is not None and own is not None and reaction.z < _PASSED_Z <= _z(own):
+                reaction = replace(reaction, z=_z(own), relative=float(own.evidence["relative"]), quiet=False)
             if reaction is not None:
                 found.append(reaction)
     worst = max(found, key=lambda one: (one.z >= 5, one.stray, one.z), default=None)
@@ -129,7 +146,10 @@ def _training_series(history: History, directions: Mapping[str, Direction]) -> l
     chosen = [
         (metric, series, directions[metric])
         for metric, series in history.series.items()
-        if metric in directions and not is_validation(metric) and _moves(series)
+        if metric in directions
+        and not is_validation(metric)
+        and not is_ambiguous(metric, history.series)
+        and _moves(series)
     ]
     points = [
         Point(row.step, row.metrics["loss"])

@@ -135,11 +135,12 @@ def _follows(context: Context, series: Series, high: float, ratio: float) -> boo
     if moved and train is not None and train.metric in context.history.series:
         # Single batches may be bad before the level moves.
         loss = context.history.series[train.metric].clean
-        ahead, inside = loss.values[loss.steps < low][-100:], (loss.steps >= low) & (loss.steps <= context.window[1])
+        ahead, inside = loss.values[loss.steps < low][-100:], _inside(context, loss, after=3)
         usual = float(np.quantile(ahead, 0.99)) if len(ahead) else 0.0
-        wild = inside & (loss.values >= 3 * usual)
-        if usual > 0 and wild.any():
-            moved.append((float(loss.values[wild].max()) / usual - 1, float(loss.steps[wild][0])))
+        wild = np.flatnonzero(inside >= 3 * usual)
+        if usual > 0 and len(wild):
+            began = float(loss.steps[loss.steps >= low][wild[0]])
+            moved.append((float(inside[wild].max()) / usual - 1, began))
     steps = series.clean.steps[(series.clean.values >= high) & (series.clean.steps >= low)]
     return bool(len(steps)) and any(
         ratio <= 1 + more < _MULTIPLIED and float(steps[0]) >= first for more, first in moved
