@@ -32,6 +32,7 @@ _HUGE = 1e6
 """A loss that stays above it was thrown there, and may well have learnt before."""
 _APART = 0.02
 _THROWN, _FEW_VALUES = 1e3, 3
+"""Times what a loss was untrained: what comes back from there starts anew."""
 _FEW_EVALUATIONS, _KEPT = 3, 0.05
 
 
@@ -92,8 +93,9 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
             if again is not None:
                 evidence = {**one.evidence, "recovered": True, "relearnt_since": again.since}
                 found.append(replace(one, severity=severity, evidence=evidence))
-            elif _is_thrown(history, one, directions):
-                found.append(replace(one, severity=severity, evidence={**one.evidence, "recovered": True}))
+            elif (times := _times_untrained(history, one, directions)) >= _THROWN:
+                evidence = {**one.evidence, "recovered": True, "times_untrained": times}
+                found.append(replace(one, severity=severity, evidence=evidence))
             elif _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)], directions):
                 found.append(replace(one, evidence={**one.evidence, "recovered": True}))
             elif one.metric in regular:
@@ -134,10 +136,12 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
     return None
 
 
-def _is_thrown(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
-    """Return whether a loss rose to a thousand times what it was untrained: what comes back from there starts anew."""
+def _times_untrained(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> float:
+    """Return how many times what it was untrained a loss rose by; 0 for what is none."""
     untrained = float(np.median(np.abs(history.series[one.metric].clean.values[:_FEW_VALUES])))
-    return directions[one.metric] == "lower" and abs(one.magnitude or 0.0) >= _THROWN * untrained > 0
+    if directions[one.metric] != "lower" or untrained <= 0:
+        return 0.0
+    return abs(one.magnitude or 0.0) / untrained
 
 
 def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
@@ -193,13 +197,14 @@ def _is_harder_data(history: History, one: Anomaly, directions: Mapping[str, Dir
 
 
 def _is_kept(clean: CleanSeries, direction: Direction, one: Anomaly) -> bool:
-    """Return whether no value since an anomaly is worse than those just before by much of what had been gained."""
+    """Return whether no value since an anomaly is worse than those just before by much of what was gained, or lost."""
     worse = worsening(clean.values, direction)
     ahead, since = worse[clean.steps < one.step], worse[clean.steps >= one.step]
     if min(len(ahead), len(since)) < _FEW_EVALUATIONS:
         return False
     level = float(np.median(ahead[-_FEW_EVALUATIONS:]))
-    return float(since.max()) - level <= max(_KEPT * (float(ahead[0]) - level), 2 * difference_sigma(ahead))
+    most = max(_KEPT * (float(ahead[0]) - level), _BACK * abs(one.magnitude or 0.0), 2 * difference_sigma(ahead))
+    return float(since.max()) - level <= most
 
 
 def _as_before(

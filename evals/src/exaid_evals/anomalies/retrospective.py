@@ -26,6 +26,8 @@ _CLEAR_RISE, _ABLE = 0.15, 0.6
 _INSANE = 1e9
 """No loss that anybody minimises on purpose stays above this."""
 _UNSCALED, _UNSCALED_RATIO = 1e8, 1e4
+_FEWEST, _THROWN = 10, 3.0
+"""Values a loss begins with; times the first of them, which only steps far too large make of an untrained model's."""
 
 
 class Oscillation:
@@ -235,6 +237,12 @@ class NoProgress:
         if last < _INSANE and not never and not (flat and first > 0 and (still or guesses)):
             return None
         evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses or never}
+        worst = int(np.argmax(values[: max(_FEWEST, len(values) // 10)]))
+        thrown = float(values[worst] / values[0]) if values[0] > 0 else 0.0
+        interval = None
+        if thrown >= _THROWN and not _is_able(series):
+            evidence["times_untrained"] = thrown
+            interval = (float(steps[worst - 1]), float(steps[worst]))
         able = last < _INSANE and not (guesses or never) and _is_able(series)
         return Anomaly(
             part.metric,
@@ -244,6 +252,7 @@ class NoProgress:
             "medium" if able else "high",
             self.name,
             evidence,
+            interval,
             end_step=float(steps[-1]),
         )
 

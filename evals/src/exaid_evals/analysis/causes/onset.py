@@ -41,7 +41,7 @@ def onsets(
         directions: metric → how it improves.
         primary: the metric that counts; None takes validation metrics before others.
     """
-    drops = [one for one in anomalies if one.kind in _DROPS and one.metric in directions and _sure(one, primary)]
+    drops = [one for one in anomalies if _is_drop(one) and one.metric in directions and _sure(one, primary)]
     opened = {one.metric: one.step for one in anomalies if one.kind == "overfitting_gap"}
     drops = [
         one for one in drops if one.step < opened.get(one.metric, math.inf) or not _is_gradual(history, one)
@@ -61,6 +61,11 @@ def onsets(
     return [_onset(history, anomalies, directions, one) for one in [first, *rest][:_MOST]]
 
 
+def _is_drop(one: Anomaly) -> bool:
+    """Return whether an anomaly has a moment at which something went wrong."""
+    return one.kind in _DROPS or (one.kind == "no_progress" and "times_untrained" in one.evidence)
+
+
 def _is_gradual(history: History, one: Anomaly) -> bool:
     """Return whether a metric nowhere moved by much of a fall at once."""
     clean = history.series[one.metric].clean
@@ -69,9 +74,7 @@ def _is_gradual(history: History, one: Anomaly) -> bool:
     return bool(one.magnitude and len(jumps) and float(jumps.max()) < _JUMP * abs(one.magnitude))
 
 
-def _onset(
-    history: History, anomalies: Sequence[Anomaly], directions: Mapping[str, Direction], drop: Anomaly
-) -> Onset:
+def _onset(history: History, anomalies: Sequence[Anomaly], directions: Mapping[str, Direction], drop: Anomaly) -> Onset:
     interval = drop.interval or (drop.step, drop.step)
     if "steps_back" in drop.evidence:  # by order of steps nothing is left of what was there before
         return Onset(drop, interval, Reaction(drop.metric, _z(drop), float(drop.evidence["relative"]), interval))

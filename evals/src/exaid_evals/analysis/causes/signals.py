@@ -190,7 +190,13 @@ def exploded(context: Context) -> Iterator[Evidence]:
     A shard with wrong labels makes it several times what it was, and so do weights that were overwritten. Where the
     rate is known, what is left is a single gradient: no more likely than these.
     """
-    train = context.onset.train
+    train, times = context.onset.train, context.onset.anomaly.evidence.get("times_untrained")
+    if times:
+        text = (
+            f"{context.onset.anomaly.metric} rose by {times:.3g} times what it was untrained: steps were far too large"
+        )
+        yield Evidence(text, 4.0, context.onset.interval[1], {"times": times})
+        return
     if any(re.search(NORM, name, re.IGNORECASE) for name in context.history.series):
         return
     steady = any(re.search(RATE, name, re.IGNORECASE) for name in context.history.series)

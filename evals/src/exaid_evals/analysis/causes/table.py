@@ -88,9 +88,10 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
         return  # it learns from other data, which neither its health nor an evaluation explains
     elif train.z < 3 or train.quiet:
         fell = context.onset.anomaly
-        # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN is
-        # the training's own, whatever else was logged last before it.
-        if not is_validation(fell.metric) and (fell.kind == "not_finite" or not for_training):
+        # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN or
+        # far above all that it ever was is the training's own, whatever else was logged last before it.
+        own = fell.kind == "not_finite" or "times_untrained" in fell.evidence
+        if not is_validation(fell.metric) and (own or not for_training):
             return
         text = f"{train.metric} did not get worse with it ({_size(train.relative, train.z)})"
         yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})

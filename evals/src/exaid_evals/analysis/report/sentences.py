@@ -100,6 +100,8 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
         if diagnosis.named == "unknown"
         else f"the evidence points to {diagnosis.named} ({believed(diagnosis.shares[0])})"
     )
+    if drop.kind == "no_progress":
+        return f"{drop.metric} {_movement(drop)}, and rose far above its start {began}; {cause}."
     incident = next((one for one in analysis.incidents if drop in one.anomalies), None)
     # The incident's course is its worst fall's, which may have been over before this one.
     over = incident is not None and incident.recovered_at is not None and incident.recovered_at <= drop.step
@@ -169,7 +171,8 @@ def recommendation(analysis: Analysis) -> str:
     worst = [one for one in analysis.incidents if one.severity in ("high", "critical")]
     kinds = {each.kind for one in worst for each in one.anomalies if each.severity in ("high", "critical")}
     if analysis.diagnosis is not None and analysis.diagnosis.named != "unknown":
-        return analysis.diagnosis.first.remedy
+        never = analysis.diagnosis.onset.anomaly.kind == "no_progress"
+        return "Lower the learning rate, and train anew." if never else analysis.diagnosis.first.remedy
     for kind, advice in _ADVICE.items():
         if kind in kinds:
             return advice
