@@ -42,10 +42,8 @@ def onsets(
         primary: the metric that counts; None takes validation metrics before others.
     """
     drops = [one for one in anomalies if _is_drop(one) and one.metric in directions and _sure(one, primary)]
-    opened = {one.metric: one.step for one in anomalies if one.kind == "overfitting_gap"}
-    drops = [
-        one for one in drops if one.step < opened.get(one.metric, math.inf) or not _is_gradual(history, one)
-    ]  # a part of the gap
+    gaps = {one.metric: one for one in anomalies if one.kind == "overfitting_gap"}
+    drops = [one for one in drops if one.metric not in gaps or not _is_part(history, one, gaps[one.metric])]
     if primary is not None:
         drops = [one for one in drops if one.metric == primary]
     if not drops:
@@ -64,6 +62,14 @@ def onsets(
 def _is_drop(one: Anomaly) -> bool:
     """Return whether an anomaly has a moment at which something went wrong."""
     return one.kind in _DROPS or (one.kind == "no_progress" and "times_untrained" in one.evidence)
+
+
+def _is_part(history: History, one: Anomaly, gap: Anomaly) -> bool:
+    """Return whether a fall is one step of an overfitting that had begun before, or as gradual as that."""
+    if one.step < gap.step:
+        return False
+    begun = (one.interval or (one.step, one.step))[0] > gap.step
+    return _is_gradual(history, one) or (begun and abs(one.magnitude or 0.0) < abs(gap.magnitude or 0.0) / 2)
 
 
 def _is_gradual(history: History, one: Anomaly) -> bool:
@@ -201,8 +207,8 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     stray = _stray(values[steps <= low], values[steps > low])
     quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
     fell = direction == "lower" and z < 5 and len(after) >= _FEW
-    leapt = fell and _has_leapt(values[before], values[after], _LEAP)
     by_noise = _EASED_Z * _error(values[before], len(after)) if fell else 0.0
+    leapt = fell and _has_leapt(values[before], values[after] + by_noise, _LEAP)
     eased = fell and _has_leapt(values[before], values[after] + by_noise, _EASED)
     return Reaction(
         series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt, eased=eased

@@ -52,7 +52,7 @@ def over(pattern: str, look: Callable[[Context, Series], Iterator[Evidence]], *,
 
 
 def rate(context: Context, series: Series) -> Iterator[Evidence]:
-    """Look for the steepest rise of a rate."""
+    """Look for the steepest rise of a rate, and for one that went on by and by to where it had never been."""
     steps, values = series.clean.steps, series.clean.values
     best: Evidence | None = None
     for at in range(1, len(values)):
@@ -74,8 +74,12 @@ def rate(context: Context, series: Series) -> Iterator[Evidence]:
     if best is not None:
         yield best
         return
-    inside = _inside(context, series.clean)
-    if len(inside):
+    inside, known = _inside(context, series.clean), values[steps < context.window[0]]
+    top, peak = float(max(inside, default=0.0)), float(max(known, default=0.0))
+    if top >= 1.5 * peak > 0:
+        text = f"{series.metric} went up to {top:.3g} by then, and had never been above {peak:.3g}"
+        yield Evidence(text, min(6.0, 1.5 * math.log2(top / peak)), None, {"ratio": top / peak})
+    elif len(inside):
         yield Evidence(f"{series.metric} did not rise before the drop", -0.5)
 
 
@@ -132,9 +136,10 @@ def _follows(context: Context, series: Series, high: float, ratio: float) -> boo
     before = drop.evidence.get("before")
     if before and drop.magnitude and not is_validation(drop.metric):
         moved.append((abs(drop.magnitude / before), drop.step))
-    if moved and train is not None and train.metric in context.history.series:
+    losses = [name for name, way in context.directions.items() if way == "lower" and not is_validation(name)]
+    if moved and train is not None and losses:
         # Single batches may be bad before the level moves.
-        loss = context.history.series[train.metric].clean
+        loss = context.history.series[train.metric if train.metric in losses else losses[0]].clean
         ahead, inside = loss.values[loss.steps < low][-100:], _inside(context, loss, after=3)
         usual = float(np.quantile(ahead, 0.99)) if len(ahead) else 0.0
         wild = np.flatnonzero(inside >= 3 * usual)
