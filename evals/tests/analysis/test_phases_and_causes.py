@@ -1,4 +1,4 @@
-"""What belongs to a method's phases, and what one model's training and validation say of a cause, on made-up courses."""
+"""What belongs to a method's phases, and what training and validation say of a cause, on made-up courses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def epochs(columns: dict[str, np.ndarray]) -> list[dict[str, float]]:
 
 
 def test_an_accuracy_that_does_not_say_of_what_is_not_the_trainings() -> None:
-    """fastai logs `accuracy` of the validation: it falls with valid_loss, and the training did not."""
+    """The tool fastai logs `accuracy` of the validation: it falls with valid_loss, and the training did not."""
     at = np.arange(24)
     learnt, broken = 0.9 * np.exp(-at / 4) + 0.1, at >= 14
     rows = epochs(
@@ -103,6 +103,8 @@ def test_steps_far_too_large_from_the_start_are_the_optimisations() -> None:
     rows = [{"step": at, "loss": value, "acc": rng.binomial(32, 0.1) / 32} for at, value in enumerate(values)]
     thrown = reported(rows)
     assert named(thrown) == "optimisation"
+    wild = reported([row | {"loss": 2.3 + min(row["step"], 5) * rng.uniform(40, 160)} for row in rows])
+    assert named(wild) == "optimisation"
     still = reported([row | {"loss": 2.31 + rng.normal(0, 0.02)} for row in rows])
     assert severe(still)
     assert named(still) is None
@@ -118,7 +120,7 @@ def test_harder_training_data_are_noted_where_the_validation_lost_little_of_it()
 
 
 def test_a_task_that_begins_is_no_alarm_and_what_it_forgets_is() -> None:
-    """Five tasks of ten epochs, each begun anew, say by a column when; an old task that is lost for good is reported."""
+    """Five tasks of ten epochs, each begun anew, named by a column; an old task lost for good is reported."""
     at = np.arange(50)
     task, within = at // 10, at % 10
     learnt = np.exp(-within / 1.5) * (0.5 + 0.1 * (task % 3)) + 0.02

@@ -31,8 +31,8 @@ _MANY_LOST = 5
 _HUGE = 1e6
 """A loss that stays above it was thrown there, and may well have learnt before."""
 _APART = 0.02
-_THROWN, _FEW_VALUES = 1e3, 3
-"""Times what a loss was untrained: what comes back from there starts anew."""
+_THROWN = 1e2
+"""Times the largest that a loss was, untrained included: what comes back from there starts anew."""
 _FEW_EVALUATIONS, _KEPT = 3, 0.05
 
 
@@ -137,11 +137,12 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
 
 
 def _times_untrained(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> float:
-    """Return how many times what it was untrained a loss rose by; 0 for what is none."""
-    untrained = float(np.median(np.abs(history.series[one.metric].clean.values[:_FEW_VALUES])))
-    if directions[one.metric] != "lower" or untrained <= 0:
+    """Return how many times the largest value until then, that of the untrained model among them, a loss rose by."""
+    clean = history.series[one.metric].clean
+    largest = float(np.abs(clean.values[clean.steps < one.step]).max(initial=0.0))
+    if directions[one.metric] != "lower" or largest <= 0:
         return 0.0
-    return abs(one.magnitude or 0.0) / untrained
+    return abs(one.magnitude or 0.0) / largest
 
 
 def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:

@@ -201,7 +201,8 @@ class NoProgress:
     It must be nearly still (its noise is below a hundredth too), or stand at the logarithm of a small number of
     classes, where a classifier stands that guesses, or beside accuracies that never leave 1/k; a run that goes on from
     a good checkpoint is none of these. A loss that ends above 10⁹ is stuck whatever it does, and so is one that ends at
-    three times its first value and was never below it. One of several terms, such as `dfl_loss`, may be still while more of the others fall by a tenth: that model learns.
+    three times its first value and was never below it. One of several terms, such as `dfl_loss`, may be still while
+    more of the others fall by a tenth: that model learns.
     """
 
     name = "no_progress"
@@ -234,28 +235,20 @@ class NoProgress:
         flat = gained < max(0.01 * level, error * guesses) and float(values.min()) > last - max(0.02 * level, 6 * noise)
         still = noise < 0.01 * level and float(np.ptp(values)) < 0.1 * level
         never = min(first, float(values[0])) - last <= _LITTLE * level and _only_guesses(last, series, part.metric)
-        lost = values[0] > 0 and last >= _THROWN * values[0] and float(values[1:].min()) >= values[0]
+        above = values[0] > 0 and last >= _THROWN * values[0] and float(values[1:].min()) >= values[0]
+        lost = above and not _is_term(part.metric)  # a term may begin near 0
         if last < _INSANE and not (never or lost) and not (flat and first > 0 and (still or guesses)):
             return None
         evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses or never}
         worst = int(np.argmax(values[: max(_FEWEST, len(values) // 10)]))
-        thrown = float(values[worst] / values[0]) if values[0] > 0 else 0.0
         interval = None
-        if thrown >= _THROWN and not _is_able(series):
-            evidence["times_untrained"] = thrown
+        if values[worst] >= _THROWN * values[0] > 0 and not _is_able(series):
+            evidence["times_untrained"] = float(values[worst] / values[0])
             interval = (float(steps[worst - 1]), float(steps[worst]))
         able = last < _INSANE and not (guesses or never) and _is_able(series)
-        return Anomaly(
-            part.metric,
-            "no_progress",
-            float(steps[0]),
-            None,
-            "medium" if able else "high",
-            self.name,
-            evidence,
-            interval,
-            end_step=float(steps[-1]),
-        )
+        degree: Severity = "medium" if able else "high"
+        start, end = float(steps[0]), float(steps[-1])
+        return Anomaly(part.metric, "no_progress", start, None, degree, self.name, evidence, interval, end_step=end)
 
 
 def _is_able(series: Mapping[str, Series]) -> bool:

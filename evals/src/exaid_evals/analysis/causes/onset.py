@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -22,7 +21,7 @@ _PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
 _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 _FEW, _SMALL_PART = 3, 0.25
-_LEAP, _EASED, _EASED_Z, _STEADY = 0.4, 0.75, 2.0, 0.7
+_LEAP, _LEAP_Z, _EASED, _EASED_Z, _STEADY = 0.4, 3.0, 0.75, 2.0, 0.7
 _JUMP = 0.3
 _MOST = 6
 
@@ -207,18 +206,19 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     stray = _stray(values[steps <= low], values[steps > low])
     quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
     fell = direction == "lower" and z < 5 and len(after) >= _FEW
-    by_noise = _EASED_Z * _error(values[before], len(after)) if fell else 0.0
-    leapt = fell and _has_leapt(values[before], values[after] + by_noise, _LEAP)
-    eased = fell and _has_leapt(values[before], values[after] + by_noise, _EASED)
+    error = _error(values[before], len(after)) if fell else 0.0
+    leapt = fell and _has_leapt(values[before], values[after], _LEAP, _LEAP_Z * error)
+    eased = fell and _has_leapt(values[before], values[after] + _EASED_Z * error, _EASED)
     return Reaction(
         series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt, eased=eased
     )
 
 
-def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64], most: float) -> bool:
-    """Return whether a loss fell to less than a part of what it was, where it had been nearly steady."""
+def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64], most: float, least: float = 0.0) -> bool:
+    """Return whether a loss that was nearly steady fell to less than a part of what it was, and by at least so much."""
     early, late = (float(np.median(part)) for part in np.array_split(before, 2))
-    return 0 <= float(np.median(after)) < most * late and late > _STEADY * early > 0
+    now = float(np.median(after))
+    return 0 <= now < most * late and late - now >= least and late > _STEADY * early > 0
 
 
 def _error(before: NDArray[np.float64], n_after: int) -> float:

@@ -197,9 +197,8 @@ def exploded(context: Context) -> Iterator[Evidence]:
     """
     train, times = context.onset.train, context.onset.anomaly.evidence.get("times_untrained")
     if times:
-        text = (
-            f"{context.onset.anomaly.metric} rose by {times:.3g} times what it was untrained: steps were far too large"
-        )
+        metric = context.onset.anomaly.metric
+        text = f"{metric} rose by {times:.3g} times all that it had been, untrained too: steps were far too large"
         yield Evidence(text, 4.0, context.onset.interval[1], {"times": times})
         return
     if any(re.search(NORM, name, re.IGNORECASE) for name in context.history.series):
