@@ -14,6 +14,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.export.reading import read_runs
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.registry import find_run
+from runs.shapes import FAIRSEQ
 
 
 def read(place: Path) -> list[Run]:
@@ -194,3 +195,11 @@ def test_a_table_beside_runs_that_is_not_read_is_named(tmp_path: Path) -> None:
     reading = read_runs([tmp_path])
     assert len(reading.runs) == 1
     assert [note for note in reading.notes if "eval.csv: no column counts steps or names runs: left out" in note]
+
+
+def test_what_is_printed_twice_of_a_step_is_no_resumed_run(tmp_path: Path) -> None:
+    """The last batches and the mean of an epoch of fairseq have one step: the mean stands."""
+    (tmp_path / "train.log").write_text(FAIRSEQ)
+    history = find_run(str(tmp_path / "train.log"), [])
+    assert [(one.step, one.value) for one in history.series["train/loss"].points] == [(50, 5.0), (100, 2.5)]
+    assert not history.irregularities

@@ -205,7 +205,7 @@ def _mapping_proposed(place: Path) -> str:
 
     draft = draft_mapping(place)
     if draft is None:
-        return ""
+        return "; a CSV with a row a step, or with rows of `metric` and `value`, is read whoever writes it"
     n, files = len(draft.metrics), sorted({where["file"] for where in draft.metrics.values()})
     found = f"{n} value{'' if n == 1 else 's'} in {first_few(files, 3, ' …')}"
     command = f"exaid-evals export --run {shlex.quote(str(place))} --draft-mapping > mapping.yaml"

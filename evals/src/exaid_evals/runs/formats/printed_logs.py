@@ -35,7 +35,7 @@ _FIELD = re.compile(
 """`| loss 6.5 |`, and `Loss 6.9 (7.0)` between tabs, the running mean in brackets."""
 _RANKED = re.compile(r"(?<![\w@])([A-Za-z]{1,30}@\d{1,3})[ ]{1,9}(" + _VALUE + r")(?=$|[\s,;|)])", re.I)
 """`Acc@1 54.0 Acc@5 80.1`."""
-_MAPPING = re.compile(r"\{['\"].+\}$")
+_MAPPING = re.compile(r"\{['\"]")
 _ITEM = re.compile(r"['\"]([^'\"]+)['\"]: ['\"]?(" + _VALUE + r")['\"]?(?=[,}])", re.I)
 _SECTION = re.compile(r"\[([A-Za-z_]{1,20})\]")
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -67,8 +67,12 @@ class TextLogFormat(ToolFile):
             for a, b in itertools.pairwise(found)
         )
         alone = not within and {tuple(steps) for steps, _ in found} in ({("epoch",)}, {("step",)})
-        for steps, values in found:
-            yield {**steps, **values} if alone else values
+        if not alone:
+            yield from (values for _, values in found)
+            return
+        for steps, of_step in itertools.groupby(found, key=lambda line: line.steps):
+            # Of a step's value that is printed twice on end, as fairseq does at the end of an epoch, the last counts.
+            yield {**steps, **dict(itertools.chain.from_iterable(values.items() for _, values in of_step))}
 
     def _begins_so(self, path: Path) -> bool:
         """Return whether two lines of the beginning, with steps of their own, hold a metric."""
@@ -89,8 +93,8 @@ def _printed(lines: Iterable[str]) -> Iterator[_Line]:
     part = "validation"  # what the lines before were taken on: what they end with without a word is an evaluation's
     for raw in lines:
         line = _COLOURS.sub("", raw).strip()
-        if found := _MAPPING.search(line):
-            if (of_mapping := _of_mapping(found[0])).values:
+        if line.endswith("}") and (found := _MAPPING.search(line)):
+            if (of_mapping := _of_mapping(line[found.start() :])).values:
                 yield of_mapping
             continue
         pairs = _pairs(line)

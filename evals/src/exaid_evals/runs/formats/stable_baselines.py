@@ -67,6 +67,9 @@ def _evaluations(path: Path) -> Iterator[Row]:
 
     content = content_of(path, MAX_BYTES)
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise ValueError(f"unpacked it is larger than {MAX_BYTES >> 20} MiB")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             steps = arrays["timesteps"]
             means = {
@@ -74,7 +77,7 @@ def _evaluations(path: Path) -> Iterator[Row]:
                 for key, name in _ARRAYS.items()
                 if key in arrays
             }
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         what = f"is not what EvalCallback writes ({type(error).__name__}: {error!s:.120})"
         raise DataError(what, where=str(path), remedy="write or copy it again") from None
     for at, step in enumerate(steps):
