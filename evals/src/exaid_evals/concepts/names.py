@@ -219,7 +219,12 @@ class _Book:
                     continue  # not "bone humerus"
                 flags = JOINED if _COORDINATION.search(name) else 0
                 flags |= 0 if rank in _GIVEN_RANKS else DERIVED
-                if len(keys) == 1 and rank == _PREFERRED and _PLURAL.fullmatch(name):
+                if (
+                    len(keys) == 1
+                    and rank == _PREFERRED
+                    and len(name) < _CAPITALISED_BELOW + 1
+                    and _PLURAL.fullmatch(name)
+                ):
                     flags |= PLURAL
                 if _TO.sub(r"\2-to-\1", name).casefold() in mirrored:
                     flags |= ORDERED

@@ -31,7 +31,8 @@ _MAY_BE_BRITISH = tuple("our ours re res ise ises ised iser ising isation yse ys
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth"
 _ROMAN = "i ii iii iv v vi vii viii ix x"
 # Roman numerals of one letter are left alone: they are letters far more often.
-_NUMBERS = {word: str(n) for n, word in enumerate(_ORDINALS.split(), 1)} | {
+_CARDINALS = "one two three four five"
+_NUMBERS = {word: str(n) for words in (_ORDINALS, _CARDINALS) for n, word in enumerate(words.split(), 1)} | {
     roman: str(n) for n, roman in enumerate(_ROMAN.split(), 1) if len(roman) > 1
 }
 _COUNTED = re.compile(r"(\d+)(?:st|nd|rd|th)")
@@ -123,6 +124,8 @@ curved curvature
 fused fusion
 stiff stiffness
 poor weak
+diabetes diabetic
+spot patch macule
 dysplasia dysplastic
 atresia atretic
 pit pitting pitted
@@ -138,8 +141,8 @@ _SUFFIX_TABLE = """
 phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly plastic:plasia
 plastica:plasia trophic:trophy trophied:trophy ositic:os genetic:genes genic:genes rrhagic:rrhage mental: matous:ma
 kinetic:kinesia ectic:exia ence:ent ance:ant ency:ent ancy:ant ivity: otic:os itic:itis ptic:psy atic: etic: iac:
-ization: ation: ition: ional: ated: ating: ate: ical: ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al:
-ar: ary: ive: ion: ity: ism: ly: eum:e ium: um: us: ia: on: es:
+ization: ation: ition: itioned: ationed: ional: ated: ating: ate: ical: ular:l ula:l ial: ness: ment: ening: ened:
+ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism: ly: eum:e ium: um: us: ia: on: es:
 """
 _SUFFIXES: dict[str, str] = {end: new for end, _, new in (pair.partition(":") for pair in _SUFFIX_TABLE.split())}
 _LONGEST_SUFFIX = max(map(len, _SUFFIXES))
@@ -292,6 +295,7 @@ def specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
     pairs = ((text, name), (name, text))
     return any(
         (_QUALIFIES.search(adjective) and _NAMES.search(noun))
+        or (adjective.endswith("ia") and noun.endswith("us"))  # myoclonia, myoclonus
         or (len(adjective) >= 10 and adjective.endswith("ed") and noun.endswith("ion"))
         for adjective, noun in pairs
     )

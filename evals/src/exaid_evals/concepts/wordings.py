@@ -6,27 +6,32 @@ wording that HPO or MeSH has for another phenotype keeps that meaning.
 """
 
 WORDINGS = """
+Abdominal distention: bloated
+Abdominal pain: belly pain; tummy pain; belly ache; tummy ache; stomach ache
 Abnormal facial shape: facial dysmorphia; unusual facies; unusual facial features
 Abnormality of the liver: liver disease; hepatopathy
 Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
-Amoxicillin and Clavulanic Acid: Augmentin; co-amoxiclav
 Agitation: agitated
 Amenorrhea: missed periods; absent periods; absence of menses
+Amoxicillin and Clavulanic Acid: Augmentin; co-amoxiclav
+Angina pectoris: angina
 Anxiety: anxious; anxious behavior; anxiousness
 Apnea: apneic; apneic spells; apnoeic episodes
 Atrial septal defect: secundum ASD; ASD secundum
 Autistic behavior: autistic features; autistic traits; autistic-like behavior; features of autism
+Azithromycin: Z-Pak; Zpak
 Babinski sign: positive Babinski; upgoing plantars; extensor plantars
 Bilateral tonic-clonic seizure: GTCS; GTC seizures; grand mal
 Bleeding with minor or no trauma: spontaneous bleeding
-Azithromycin: Z-Pak; Zpak
 Bowing of the legs: bowing of the lower limbs; bowed lower limbs
+Brain atrophy: brain volume loss; reduced brain volume
 Bruising susceptibility: easily bruised
+Cephalexin: Keflex
+Cerebral atrophy: cerebral volume loss; reduced cerebral volume
 Clinodactyly of the 5th finger: clinodactyly of the fifth fingers; incurved fifth fingers; incurved little fingers
 Clumsiness: clumsy gait; clumsy movements
 CNS hypomyelination: hypomyelination; cerebral hypomyelination
 Cryptorchidism: undescended testicle; maldescended testes; non-palpable testes
-Cephalexin: Keflex
 Cyanosis: cyanotic; cyanosed
 Decreased body weight: weight below the third percentile; weight below the 3rd centile
 Delayed ability to walk: late walking; walked late
@@ -39,8 +44,10 @@ Diabetes mellitus: diabetes
 Diarrhea: loose motions; watery stools
 Distal muscle weakness: distal weakness
 Downturned corners of mouth: turned down corners of the mouth; turned-down mouth corners
+Dyspnea: breathless
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
 Dysuria: painful urination; burning urination; burning on urination; pain on urination
+Easy fatigability: fatigability
 Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
 Elevated circulating creatine kinase concentration: elevated CK; raised CK; high CK; raised CPK; elevated serum CK; CK
     elevation; elevated muscle enzymes
@@ -57,26 +64,33 @@ Feeding difficulties: difficulty feeding; difficulties with feeding; feeding int
 Fever: febrile; pyrexial; high temperature
 Finger syndactyly: fused fingers
 First degree atrioventricular block: first-degree AV block; first degree heart block
+Flushing: flushed
 Gait disturbance: trouble walking; gait abnormality; abnormal gait; walking difficulties; difficulty walking
 Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
+Generalized morning stiffness: morning stiffness
 Generalized muscle weakness: general weakness
-Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
-    milestones
-Hearing impairment: decreased hearing; poor hearing; difficulty hearing; trouble hearing; deaf; hard of hearing;
-    hearing difficulties; deafness
+Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of milestones
+Hearing impairment: decreased hearing; poor hearing; difficulty hearing; trouble hearing; deaf; hard of hearing; hearing
+    difficulties; deafness
 Heart murmur: cardiac murmur; systolic murmur
+Hematochezia: blood in stool; bloody stool
 Hemiparesis: left-sided weakness; right-sided weakness; hemiparetic
+Hemoptysis: coughing up blood; coughed up blood
 Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
+Hoarse voice: hoarse
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
 Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; raised blood glucose
+Hyperhomocystinemia: elevated homocysteine; raised homocysteine
 Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes
-Hypoglycemia: low blood glucose
+Hypoglycemia: low blood glucose; low glucose
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
+Hypothyroidism: hypothyroid
 Hypotonia: decreased muscle tone; reduced muscle tone; poor muscle tone; decreased tone; floppy baby; floppy infant;
     floppiness; low tone
 Hypoxemia: oxygen desaturation; low oxygen saturation; hypoxic
 Inability to walk: non-ambulatory; nonambulant; non-ambulant; never walked; not able to walk independently
 Increased circulating lactate concentration: raised lactate; high lactate; elevated blood lactate; hyperlactatemia
+Increased nuchal translucency: thickened nuchal translucency
 Intellectual disability: learning difficulties; mentally handicapped; mental handicap
 Intellectual disability, severe: severe learning disability; severe learning difficulties
 Intrauterine growth retardation: fetal growth restriction; intrauterine growth restriction
@@ -85,12 +99,15 @@ Jaundice: jaundiced; icteric
 Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints
 Left ventricular hypertrophy: LV hypertrophy
 Leukocytosis: elevated white blood cell count; high white blood cell count; elevated WBC; elevated leukocytes
+Leukopenia: low white blood cell count; low white cell count; low WBC
 Levothyroxine: Synthroid
 Limb hypertonia: increased tone in the limbs; increased limb tone
 Loss of ambulation: lost ambulation; loss of independent walking; became wheelchair-bound; wheelchair bound
 Low-set ears: low set pinnae; low-lying ears
 Lymphadenopathy: lymph node enlargement; lymph node swelling; swollen lymph nodes; enlarged lymph glands
+Lymphopenia: low lymphocyte count
 Macrocephaly: head circumference above the 97th percentile
+Malnutrition: malnourished
 Melena: black stools; tarry stools; black tarry stools
 Microcephaly: head circumference below the third percentile
 Microphthalmia: small eyes; small globes
@@ -98,20 +115,22 @@ Motor delay: delayed motor development; delayed motor milestones
 Motor stereotypy: stereotypies; stereotypic movements; stereotyped movements; stereotypic behavior; hand stereotypies
 Muscle weakness: weakness of muscles
 Myalgia: body aches; muscle aches
-Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
 Nausea: nauseated
+Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
+Neutrophilia: elevated neutrophils; high neutrophil count
 Nystagmus: nystagmoid movements; jerking eye movements
 Obesity: obese
 Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
 Patent foramen ovale: persistent foramen ovale
-Phenytoin: Dilantin
 Pedal edema: swelling of the feet; leg swelling; swelling of the legs
+Phenytoin: Dilantin
 Photophobia: light sensitivity
 Poor suck: weak suck; weak sucking; poor sucking
 Postural instability: loss of balance; poor balance; balance problems; balance difficulties; impaired balance
 Premature birth: prematurity; born prematurely; preterm birth; preterm infant; premature infant; preterm delivery
 Prolonged neonatal jaundice: prolonged jaundice
+Prolonged partial thromboplastin time: prolonged aPTT; prolonged PTT
 Prolonged QT interval: QT prolongation; prolonged QT
 Prolonged QTc interval: prolonged QTc; QTc prolongation
 Prominent fingertip pads: fetal finger pads; fetal fingertip pads; fetal pads
@@ -140,19 +159,23 @@ Splenomegaly: palpable spleen
 ST segment elevation: ST elevation
 Status epilepticus: prolonged seizures
 Strabismus: crossed eyes
+Suicidal ideation: suicidal; suicidal intent
 Syncope: fainted; fainting spells; fainting episodes
 Systemic lupus erythematosus: lupus
+Tachycardia: high heart rate; fast pulse
 Tachypnea: fast breathing; rapid respiration
 Thrombocytopenia: decreased platelets; reduced platelets; low thrombocytes
+Tremor: tremulous
 Type I diabetes mellitus: DM type 1; type 1 DM; DM type I; type I DM
 Type II diabetes mellitus: DM type 2; type 2 DM; DM type II; type II DM
 Upslanted palpebral fissure: up-slanting palpebral fissures
-Tremor: tremulous
 Urinary incontinence: incontinent of urine
 Ventriculomegaly: ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged ventricular system;
     prominent ventricular system
-Vomiting: vomited; emesis; vomits
+Vertigo: dizzy
+Vomiting: vomited; emesis; vomits; threw up; throwing up
 Weight loss: lost weight; losing weight; loses weight; wt loss
+Wheezing: wheezes; wheezy
 Widely-spaced maxillary central incisors: gap between the upper front teeth
 """
 
