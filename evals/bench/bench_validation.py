@@ -1,94 +1,124 @@
-"""Validation against its yardstick: `json.loads` and `jsonschema`'s iter_errors over the same files, in the same run.
+"""What `validate` costs a record: the whole command beside reading alone, beside jsonschema and another checkout.
 
-    python evals/bench/bench_validation.py [--cases 302] [--rounds 7]
+    python evals/bench/bench_validation.py [--cases 302] [--rounds 5] [--beside CHECKOUT]
 
-Ours reads the files from disk, hashes traces, and makes every check beyond the schemas; the yardstick only reads and
-validates, so the ratio has the checks' cost in it. The two take turns, so that a busy machine slows both.
+Each command is run over a campaign of so many cases under five variants and over one of a tenth of them; what a record
+costs is the difference in time by the difference in records, so that starting is in none of the figures. CPU time is
+that of the process and those it starts, user and system; wall time with two processes says what a user waits. Reading
+alone is gunzip, a split into lines and orjson, in one process; `jsonschema`, which is slow, is asked about a tenth. All
+take turns, so that a busy machine slows each of them.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
+import os
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
+_READ = """
+import sys, zlib, orjson
+for path in open(sys.argv[1]).read().split():
+    data = open(path, "rb").read()
+    for line in (zlib.decompress(data, 31) if path.endswith(".gz") else data).splitlines():
+        orjson.loads(line)
+"""
+_JSONSCHEMA = """
+import sys, zlib, json
 from jsonschema import Draft202012Validator
-
 from exaid_evals.artifacts.schemas import load_schema
-from exaid_evals.validation.scan import check_files
-from exaid_evals.validation.targets import Target, campaign_targets
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from factories import write_campaign
-
-# A conversation of MAC: the supervisor, 6 to 13 messages of three doctors, and a verdict.
-_N_MESSAGES = 11
-_N_CHARS = 1100
-_VARIANTS = ("V0", "V1", "V2", "V3", "V4")
-
-
-def ours(targets: list[Target]) -> int:
-    """Check the files as `validate` does; return the number of records."""
-    reports = check_files(targets, keep=5, jobs=1)
-    bad = [report for report in reports if report.n_findings]
-    if bad:
-        raise SystemExit(f"{bad[0].path}: {bad[0].findings[0]}")
-    return sum(report.n_records for report in reports)
+known = {}
+for path in open(sys.argv[1]).read().split()[::10]:
+    data = open(path, "rb").read()
+    for line in (zlib.decompress(data, 31) if path.endswith(".gz") else data).splitlines():
+        record = json.loads(line)
+        key = record["schema_name"], record["schema_version"]
+        if key not in known:
+            known[key] = Draft202012Validator(load_schema(*key))
+        if any(True for _ in known[key].iter_errors(record)):
+            sys.exit(f"{path}: the yardstick finds a record invalid")
+"""
+STAGES = (
+    "make-traces --source synthetic --n-cases {n} --limit {n} --mode all",
+    "run-variants",
+    "compute-metrics",
+)
 
 
-def yardstick(targets: list[Target]) -> int:
-    """Read the files and validate each record with jsonschema; return the number of records."""
-    validators: dict[tuple[str, str], Any] = {}
-    n_records = 0
-    for path, _ in targets:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for raw in stream:
-                record = json.loads(raw)
-                key = (record["schema_name"], record["schema_version"])
-                if key not in validators:
-                    validators[key] = Draft202012Validator(load_schema(*key))
-                if any(True for _ in validators[key].iter_errors(record)):
-                    raise SystemExit(f"{path}: the yardstick finds a record invalid")
-                n_records += 1
-    return n_records
+def cost_of(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Run a command and return the CPU time of its processes and the wall time, in s."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
 
 
-def cpu_us_per_record(work: Callable[[list[Target]], int], targets: list[Target]) -> float:
-    """Return what the work costs a record, in µs of this process's time: what else the machine does is not ours."""
-    start = time.process_time()
-    n_records = work(targets)
-    return (time.process_time() - start) / n_records * 1e6
+def make(checkout: Path, folder: Path, n_cases: int, environment: dict[str, str]) -> int:
+    """Make a campaign with a checkout; return the number of its records, and list its files beside it."""
+    for stage in STAGES:
+        words = [*stage.format(n=n_cases).split(), "--data-dir", str(folder)]
+        subprocess.run([checkout / ".venv/bin/exaid-evals", *words], check=True, env=environment, capture_output=True)
+    kinds = ("manifests", "cases", "traces", "runs", "metrics")
+    files = sorted(path for kind in kinds for path in (folder / kind).rglob("*.jsonl*"))
+    folder.with_suffix(".files").write_text("\n".join(map(str, files)))
+    said = subprocess.run(
+        [ROOT / ".venv/bin/exaid-evals", "validate", "--data-dir", str(folder)],
+        check=True,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    return int(said.stdout.splitlines()[-1].split(" files, ")[1].split(" record")[0].replace(",", ""))
+
+
+def commands(folder: Path, other: Path | None) -> dict[str, list[str]]:
+    """Return what is timed over a campaign."""
+    validate = [str(ROOT / ".venv/bin/exaid-evals"), "validate", "--data-dir", str(folder)]
+    listed = str(folder.with_suffix(".files"))
+    timed = {
+        "gunzip and orjson alone": [sys.executable, "-c", _READ, listed],
+        "validate --jobs 1": [*validate, "--jobs", "1"],
+        "validate --jobs 2": [*validate, "--jobs", "2"],
+        "validate --jobs 1 --trust-ledger": [*validate, "--jobs", "1", "--trust-ledger"],
+        "json and jsonschema (of a tenth)": [sys.executable, "-c", _JSONSCHEMA, listed],
+    }
+    if other is not None:
+        timed["validate, there"] = [str(other / ".venv/bin/exaid-evals"), "validate", "--data-dir", str(folder)]
+    return timed
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=302)
-    parser.add_argument("--rounds", type=int, default=7)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        shape = {"n_messages": _N_MESSAGES, "n_chars": _N_CHARS}
-        campaign = write_campaign(Path(folder), n_cases=arguments.cases, variants=_VARIANTS, **shape)
-        targets = campaign_targets(campaign)
-        n_records = ours(targets)
-        fast, slow = [], []
-        for number in range(arguments.rounds):
-            fast.append(cpu_us_per_record(ours, targets))
-            # The yardstick takes minutes for all files, so each round gives it another share of them.
-            slow.append(cpu_us_per_record(yardstick, targets[number :: arguments.rounds]))
-    print(f"{len(targets):,} files, {n_records:,} records; medians of {arguments.rounds} rounds, CPU time")
-    for label, costs in (("validate, all checks", fast), ("json.loads + jsonschema", slow)):
-        cost = statistics.median(costs)
-        print(f"{label:<26}{cost:9.1f} µs a record{cost * n_records / 1e6:9.2f} s for all")
-    print(f"{'ratio':<26}{statistics.median(slow) / statistics.median(fast):9.1f} ×")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--beside", type=Path, help="another checkout, whose .venv is ready; it makes the campaigns")
+    given = parser.parse_args()
+    environment = {**os.environ, "EXAID_STUB_MODE": "1"}
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        environment["EXAID_CACHE_DIR"] = str(Path(temporary) / "cache")
+        sizes = [max(given.cases // 10, 1), given.cases]
+        other = None if given.beside is None else given.beside.resolve()
+        n_records = [make(other or ROOT, Path(temporary, f"of-{n}"), n, environment) for n in sizes]
+        for _ in range(given.rounds):
+            for n in sizes:
+                for name, command in commands(Path(temporary, f"of-{n}"), other).items():
+                    found.setdefault((name, n), []).append(cost_of(command, environment))
+    records = n_records[1] - n_records[0]
+    print(f"{given.cases} cases × 5 variants, {n_records[1]:,} records; medians of {given.rounds} rounds")
+    print(f"{'':<34}{'CPU µs a record':>16}{'wall µs a record':>18}{'CPU s in all':>14}")
+    for name in commands(Path("of"), other):
+        cpu, wall = ([statistics.median(one[which] for one in found[name, n]) for n in sizes] for which in range(2))
+        share = 0.1 if "a tenth" in name else 1.0
+        each = [(large - small) / records / share * 1e6 for small, large in (cpu, wall)]
+        print(f"{name:<34}{each[0]:>16.1f}{each[1]:>18.1f}{cpu[1] / share:>14.2f}")
 
 
 if __name__ == "__main__":

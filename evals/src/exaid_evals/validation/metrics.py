@@ -213,7 +213,7 @@ def _disproofs(claim: Claim, cases: Mapping[str, Record], others: Mapping[str, R
 
 
 _SUFFIX = ".metrics"
-_MANY = 256
+_MANY = 64
 """Cases whose measures are taken at once."""
 
 

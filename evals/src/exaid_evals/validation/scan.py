@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, groupby, islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from exaid_evals.artifacts.hashing import content_chunks
 from exaid_evals.errors import DataError
@@ -54,7 +54,7 @@ def check_files(
     batches = chain(_batches_of_runs(runs), _chunks(iter(traces), _TRACES_A_BATCH))
     alone = jobs == 1 and cluster is None
     # The first is checked here, so that processes that begin as copies of this one have the schemas.
-    checked: Iterator[tuple[list[Target], list[FileReport]]] = (
+    checked: Iterator[tuple[list[Target], list[FileReport | _Sound]]] = (
         (batch, here(batch)) for batch in islice(batches, None if alone else 1)
     )
     if not alone:
@@ -63,7 +63,8 @@ def check_files(
         build = partial(_BatchCheck, keep, trust_ledger, hashed)
         checked = chain(checked, executor(jobs, cluster).map_ordered(build, batches, here=here))
     for batch, reports in checked:
-        for target, report in zip(batch, reports, strict=True):
+        for target, found in zip(batch, reports, strict=True):
+            report = found if isinstance(found, FileReport) else FileReport(target.name, keep, **found._asdict())
             if report.sha256 is not None:
                 surroundings.note_run(report.name, report.sha256)
             if _kind_of(target) == "traces":
@@ -98,6 +99,15 @@ def _chunks(items: Iterator[Item], length: int) -> Iterator[list[Item]]:
     return iter(lambda: list(islice(items, length)), [])
 
 
+class _Sound(NamedTuple):
+    """The report of a file without findings, as small as it is when it comes from another process."""
+
+    kind: str
+    n_records: int
+    sha256: str | None
+    facts: TraceFacts | None
+
+
 class _BatchCheck:
     """Checks files in a process that remembers what it has read of their surroundings, but for the files themselves."""
 
@@ -105,18 +115,18 @@ class _BatchCheck:
         self._keep, self._trust_ledger, self._hashed = keep, trust_ledger, hashed
         self._surroundings = surroundings or Surroundings()
 
-    def __call__(self, targets: Sequence[Target]) -> list[FileReport]:
+    def __call__(self, targets: Sequence[Target]) -> list[FileReport | _Sound]:
         return [self._report(target, _kind_of(target)) for target in targets]
 
-    def _report(self, target: Target, kind: str) -> FileReport:
-        report = _vouched_for(target, kind, self._surroundings, self._keep) if self._trust_ledger else None
-        if report is None:
-            report = check_file(target, self._surroundings, keep=self._keep, hashed=self._hashed and kind == "runs")
-            report.facts = self._surroundings.taken_trace(target.name)
-        return report
+    def _report(self, target: Target, kind: str) -> FileReport | _Sound:
+        if self._trust_ledger and (passed := _vouched_for(target, kind, self._surroundings)):
+            return passed
+        report = check_file(target, self._surroundings, keep=self._keep, hashed=self._hashed and kind == "runs")
+        report.facts = self._surroundings.taken_trace(target.name)
+        return report if report.n_findings else _Sound(report.kind, report.n_records, report.sha256, report.facts)
 
 
-def _vouched_for(target: Target, kind: str, surroundings: Surroundings, keep: int) -> FileReport | None:
+def _vouched_for(target: Target, kind: str, surroundings: Surroundings) -> _Sound | None:
     """Return the report of a run log or trace that is what its stage wrote; None of any other file."""
     root, *folders, name = target.name.rsplit(os.sep, 3 if kind == "runs" else 2)
     stage = "run-variants" if kind == "runs" else "make-traces"
@@ -134,5 +144,5 @@ def _vouched_for(target: Target, kind: str, surroundings: Surroundings, keep: in
     if f"sha256:{digest.hexdigest()}" != written:
         return None
     if kind == "runs":
-        return FileReport(target.name, keep, "run", n_records, sha256=written)
-    return FileReport(target.name, keep, "trace", n_records, facts=TraceFacts(written, n_records, None, None))
+        return _Sound("run", n_records, written, None)
+    return _Sound("trace", n_records, None, TraceFacts(written, n_records, None, None))
