@@ -59,16 +59,21 @@ def cost_of(command: list[str], environment: dict[str, str]) -> tuple[float, flo
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
 
 
+def verb_of(checkout: Path) -> list[str]:
+    """Return how a checkout's command line is called; this one's with the Python that runs the benchmark."""
+    return [sys.executable, "-m", "exaid_evals"] if checkout == ROOT else [str(checkout / ".venv/bin/exaid-evals")]
+
+
 def make(checkout: Path, folder: Path, n_cases: int, environment: dict[str, str]) -> int:
     """Make a campaign with a checkout; return the number of its records, and list its files beside it."""
     for stage in STAGES:
         words = [*stage.format(n=n_cases).split(), "--data-dir", str(folder)]
-        subprocess.run([checkout / ".venv/bin/exaid-evals", *words], check=True, env=environment, capture_output=True)
+        subprocess.run([*verb_of(checkout), *words], check=True, env=environment, capture_output=True)
     kinds = ("manifests", "cases", "traces", "runs", "metrics")
     files = sorted(path for kind in kinds for path in (folder / kind).rglob("*.jsonl*"))
     folder.with_suffix(".files").write_text("\n".join(map(str, files)))
     said = subprocess.run(
-        [ROOT / ".venv/bin/exaid-evals", "validate", "--data-dir", str(folder)],
+        [*verb_of(ROOT), "validate", "--data-dir", str(folder)],
         check=True,
         env=environment,
         capture_output=True,
@@ -79,7 +84,7 @@ def make(checkout: Path, folder: Path, n_cases: int, environment: dict[str, str]
 
 def commands(folder: Path, other: Path | None) -> dict[str, list[str]]:
     """Return what is timed over a campaign."""
-    validate = [str(ROOT / ".venv/bin/exaid-evals"), "validate", "--data-dir", str(folder)]
+    validate = [*verb_of(ROOT), "validate", "--data-dir", str(folder)]
     listed = str(folder.with_suffix(".files"))
     timed = {
         "gunzip and orjson alone": [sys.executable, "-c", _READ, listed],
@@ -89,7 +94,7 @@ def commands(folder: Path, other: Path | None) -> dict[str, list[str]]:
         "json and jsonschema (of a tenth)": [sys.executable, "-c", _JSONSCHEMA, listed],
     }
     if other is not None:
-        timed["validate, there"] = [str(other / ".venv/bin/exaid-evals"), "validate", "--data-dir", str(folder)]
+        timed["validate, there"] = [*verb_of(other), "validate", "--data-dir", str(folder)]
     return timed
 
 
@@ -100,7 +105,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beside", type=Path, help="another checkout, whose .venv is ready; it makes the campaigns")
     given = parser.parse_args()
-    environment = {**os.environ, "EXAID_STUB_MODE": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["EXAID_STUB_MODE"] = "1"
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         environment["EXAID_CACHE_DIR"] = str(Path(temporary) / "cache")
