@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +93,29 @@ def style() -> Iterator[None]:
         yield
 
 
-def font_path(name: str = "DejaVuSans") -> Path:
-    """Return the file of a typeface that Matplotlib ships."""
-    import matplotlib as mpl
+_SHAPING = ("GDEF", "GPOS", "GSUB", "MATH")
+"""Tables of a typeface that nothing here uses. To read them takes most of the time in which a PDF's part is cut out."""
 
-    return Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+
+@cache
+def _fonts_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="exaid-evals-fonts-")  # which removes itself in the end
+
+
+@cache
+def font_path(name: str = "DejaVuSans") -> Path:
+    """Return a file of a typeface that Matplotlib ships, without its tables for shaping."""
+    import matplotlib as mpl
+    from fontTools.ttLib import TTFont
+
+    path = Path(_fonts_folder().name) / f"{name}.ttf"
+    shipped = Path(mpl.get_data_path()) / "fonts" / "ttf" / path.name
+    with TTFont(shipped, lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
+        for table in _SHAPING:
+            if table in font:
+                del font[table]
+        font.save(path, reorderTables=False)
+    return path
 
 
 def use_shipped_fonts(figure: Figure) -> None:
