@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -288,6 +290,22 @@ def test_metrics_are_held_against_the_runs_that_are_read(
         said = capsys.readouterr().out
         assert said.count("older than the run logs beside it") == 1
         assert "V1.metrics.jsonl" in said
+
+
+def test_a_run_log_that_is_older_than_the_traces_is_found_in_spite_of_its_ledger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what its stage wrote, and that was of other traces."""
+    campaign = copy_of(shared_campaign(), tmp_path / "data")
+    shutil.rmtree(campaign.metrics)
+    manifest = campaign.manifest_file.read_text()
+    log = min(campaign.runs.glob("V1/*.jsonl.gz"))
+    meta = json.loads(gzip.decompress(log.read_bytes()).split(b"\n")[0])
+    other = meta["mas_run_id"][:-1] + ("0" if meta["mas_run_id"][-1] != "0" else "1")
+    campaign.manifest_file.write_text(manifest.replace(meta["mas_run_id"], other))
+    capsys.readouterr()
+    assert run(["validate", "--data-dir", str(campaign.root), "--trust-ledger"]) == 1
+    assert f"{log.parent.name}/{log.name}:1: mas_run_id is" in capsys.readouterr().out
 
 
 def test_what_the_ledger_vouches_for_is_counted_and_not_read(

@@ -306,7 +306,8 @@ class ValidateRequest(ClusterRequest, CampaignRequest):
     )
     trust_ledger: bool = flag(
         "Pass traces and run logs whose content is, by its hash, what their stage wrote: they are counted, and neither "
-        "their records nor what a manifest says of a trace's status and CTU is checked. The rest is checked whole."
+        "their records (of a run log: behind the first, which says of which traces it is) nor what a manifest says of "
+        "a trace's status and CTU is checked. The rest is checked whole."
     )
     brief: bool = False
 

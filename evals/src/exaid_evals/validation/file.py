@@ -123,6 +123,13 @@ def check_file(target: Target, surroundings: Surroundings, *, keep: int, hashed:
     return report
 
 
+def begins_well(target: Target, line: Line, surroundings: Surroundings) -> bool:
+    """Return whether nothing is wrong with a file's first line, by itself and with what is known of other files."""
+    report = FileReport(target.name, keep=0)
+    _Reading(target.path, report, surroundings).goes_on(line)
+    return not report.n_findings
+
+
 class _Reading:
     """Takes what is read of a file, and asks schema and check of its kind about it.
 

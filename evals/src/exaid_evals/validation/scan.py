@@ -10,9 +10,10 @@ from itertools import chain, groupby, islice
 from typing import NamedTuple, TypeVar
 
 from exaid_evals.artifacts.hashing import content_chunks
+from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES, parse_line
 from exaid_evals.errors import DataError
 from exaid_evals.validation.base import Surroundings, TraceFacts
-from exaid_evals.validation.file import FileReport, check_file
+from exaid_evals.validation.file import FileReport, begins_well, check_file
 from exaid_evals.validation.targets import Target
 
 Item = TypeVar("Item")
@@ -127,22 +128,27 @@ class _BatchCheck:
 
 
 def _vouched_for(target: Target, kind: str, surroundings: Surroundings) -> _Sound | None:
-    """Return the report of a run log or trace that is what its stage wrote; None of any other file."""
+    """Return the report of a run log or trace that is what its stage wrote; None of any other file.
+
+    A run log must be of the traces that are frozen now, too: it may be older than they are.
+    """
     root, *folders, name = target.name.rsplit(os.sep, 3 if kind == "runs" else 2)
     stage = "run-variants" if kind == "runs" else "make-traces"
     key = "/".join([*folders[1:], name.removesuffix(".jsonl.gz")])
     written = None if target.obstacle else surroundings.written(root, stage, key)
     if written is None:
         return None
-    digest, n_records = hashlib.sha256(), 0
+    digest, n_records, opening = hashlib.sha256(), 0, b""
     try:
         for chunk in content_chunks(target.path):
             digest.update(chunk)
+            opening += b"" if n_records or len(opening) > MAX_LINE_BYTES else chunk
             n_records += chunk.count(b"\n")
     except DataError:  # the whole check says what is wrong
         return None
     if f"sha256:{digest.hexdigest()}" != written:
         return None
     if kind == "runs":
-        return _Sound("run", n_records, written, None)
+        first = parse_line(opening.partition(b"\n")[0], 1)
+        return _Sound("run", n_records, written, None) if begins_well(target, first, surroundings) else None
     return _Sound("trace", n_records, None, TraceFacts(written, n_records, None, None))
