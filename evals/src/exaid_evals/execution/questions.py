@@ -27,6 +27,7 @@ Answer = Callable[[str, Mapping[str, Any]], Any]
 _LISTENING_S, _ASKING_S = 1.0, 5.0
 _MOST_AT_ONCE = 256
 _UNDER_WAY = ("executing", "long-running")
+_WITHOUT = "do this case without --cluster"
 _GONE = "the command does not answer any more"
 
 
@@ -145,8 +146,11 @@ class Answering:
             if last is not None and last[0] == number:
                 if last[1].done():
                     self._send(asker, last[1])
-            elif not self._over.is_set():
-                reply = self._pool.submit(self._reply, number, asker, question)
+            else:
+                try:
+                    reply = self._pool.submit(self._reply, number, asker, question)
+                except RuntimeError:  # the block has just been left
+                    return
                 self._last[asker] = (number, reply)
                 reply.add_done_callback(lambda done, asker=asker: self._send(asker, done))  # type: ignore[misc]
 
@@ -167,7 +171,12 @@ class Answering:
         try:
             if asker not in self._replies:
                 self._replies[asker] = _replies(self._client, self._command, asker)
-            self._replies[asker].put(reply.result())
+            number, *_ = found = reply.result()
+            try:
+                self._replies[asker].put(found)
+            except (OverflowError, UnicodeError) as error:  # integers beyond 64 bits, half a surrogate pair
+                what = f"the answer cannot be sent to a worker ({error})"
+                self._replies[asker].put([number, [ExaidError.__name__, what, None, _WITHOUT], None])
         except Exception:  # the scheduler is gone, as above
             self._over.set()
 
