@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 from exaid_evals.errors import DataError
 from exaid_evals.export.reading import read_runs
 from exaid_evals.runs.base import Run
+from exaid_evals.runs.formats import helm
 from exaid_evals.runs.registry import find_run
 from runs.shapes import FAIRSEQ
 
@@ -62,6 +66,35 @@ def test_arrays_that_must_be_unpickled_are_not_opened(tmp_path: Path) -> None:
         find_run(str(tmp_path), [])
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda content: content.replace(b"PK\x01\x02", b"PK\x01\x03"),
+        lambda content: content[:60] + bytes(byte ^ 0xFF for byte in content[60:90]) + content[90:],
+        lambda content: content.replace(b"\x00\x00\x08\x00", b"\x00\x00\x0c\x00"),
+        lambda content: content.replace(b"\x00\x00\x08\x00", b"\x01\x00\x08\x00"),
+    ],
+)
+def test_a_damaged_archive_of_arrays_is_refused(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
+    """Its table, its data, a method of packing that is unknown, a member that is marked as encrypted."""
+    path = tmp_path / "evaluations.npz"
+    np.savez_compressed(path, timesteps=np.arange(30), results=np.arange(60.0).reshape(30, 2))
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(DataError):
+        find_run(str(tmp_path), [])
+
+
+def test_arrays_of_other_values_or_with_a_damaged_header_are_refused(tmp_path: Path) -> None:
+    """Steps that are names, and a header that Python cannot even divide into words."""
+    np.savez(tmp_path / "evaluations.npz", timesteps=["a"], results=[[1.0]])
+    with pytest.raises(DataError, match="is not what EvalCallback writes"):
+        find_run(str(tmp_path), [])
+    with zipfile.ZipFile(tmp_path / "evaluations.npz", "w") as archive:
+        archive.writestr("timesteps.npy", b"\x93NUMPY\x01\x00\x05\x00((((\n")
+    with pytest.raises(DataError, match="is not what EvalCallback writes"):
+        find_run(str(tmp_path), [])
+
+
 def test_statistics_of_helm(tmp_path: Path) -> None:
     """Means by split and perturbation, without what is counted beside quality and what was never computed."""
     folder = tmp_path / "runs" / "v1" / "law:model=org_a"
@@ -100,6 +133,10 @@ def test_a_search_of_flaml_is_a_run_a_configuration(tmp_path: Path) -> None:
         ("flaml", "0", 0.5),
         ("flaml", "1", 0.25),
     ]
+    with (tmp_path / "search.log").open("a") as log:  # a second search, which counts anew
+        log.write(f"{json.dumps({**lines[0], 'validation_loss': 0.125})}\n")
+    again = {run.trial: run.metrics["validation_loss"] for run in read(tmp_path)}
+    assert again == {"0": 0.5, "1": 0.25, "0-2": 0.125}
     assert dict(runs[1].config) == {"n": 5, "learner": "lgbm"}
     assert "validation_loss" in runs[0].lower_is_better
 
@@ -114,6 +151,13 @@ def test_a_search_of_flaml_is_a_run_a_configuration(tmp_path: Path) -> None:
                 "run-b-tag-val_acc.csv": "Wall time,Step,Value\n1.5,10,0.25\n",
             },
             [{"loss": 0.25, "val_acc": 0.75}, {"val_acc": 0.25}],
+        ),
+        (
+            {
+                "run-a-tag-loss.csv": "Wall time,Step,Value\n1.5,10,0.5\n2.5,20,0.25\n",
+                "val_acc.csv": "Wall time,Step,Value\n1.5,10,0.5\n",
+            },
+            [{"loss": 0.25}, {"val_acc": 0.5}],
         ),
         (
             {
@@ -134,7 +178,10 @@ def test_a_search_of_flaml_is_a_run_a_configuration(tmp_path: Path) -> None:
 def test_files_of_a_metric_each_are_one_run(
     tmp_path: Path, files: dict[str, str], runs: list[dict[str, float]]
 ) -> None:
-    """What TensorBoard's page downloads, by the run that names say, and what DeepSpeed's monitor and Polyaxon write."""
+    """What TensorBoard's page downloads, by the run that names say, and what DeepSpeed's monitor and Polyaxon write.
+
+    Files whose names say no run are a run of their own beside those of others.
+    """
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -148,15 +195,22 @@ def test_two_histories_of_runs_are_no_files_of_metrics(tmp_path: Path) -> None:
     assert len(read(tmp_path)) == 2
 
 
-def test_runs_in_a_database_of_trackio(tmp_path: Path) -> None:
-    """Two of one name stay apart, and what the tool notes in the settings is none."""
+@pytest.mark.parametrize(
+    ("ids", "names"),
+    [
+        (("a" * 32, "b" * 32), ["one-aaaaaaaa", "one-bbbbbbbb"]),
+        (("project-01", "project-02"), ["one-project-01", "one-project-02"]),
+    ],
+)
+def test_runs_in_a_database_of_trackio(tmp_path: Path, ids: tuple[str, str], names: list[str]) -> None:
+    """Two of one name stay apart, however alike their ids, and what the tool notes in the settings is none."""
     with sqlite3.connect(tmp_path / "project.db") as database:
         database.executescript(
             "CREATE TABLE metrics (id INTEGER PRIMARY KEY, run_id, timestamp, run_name, step, metrics);"
             "CREATE TABLE configs (id INTEGER PRIMARY KEY, run_id, run_name, config, created_at);"
             "CREATE TABLE system_metrics (id INTEGER PRIMARY KEY, run_id, timestamp, run_name, metrics);"
         )
-        for run, last in (("a" * 32, 0.75), ("b" * 32, 0.5)):
+        for run, last in zip(ids, (0.75, 0.5), strict=True):
             config = json.dumps({"seed": 7, "lr": 0.1, "_Username": None}).encode()
             database.execute("INSERT INTO configs VALUES (NULL, ?, 'one', ?, '')", (run, config))
             for step, value in enumerate((0.25, last)):
@@ -164,7 +218,7 @@ def test_runs_in_a_database_of_trackio(tmp_path: Path) -> None:
                 database.execute("INSERT INTO metrics VALUES (NULL, ?, '', 'one', ?, ?)", (run, step, metrics))
     database.close()
     runs = read(tmp_path)
-    assert [run.name.rpartition("/")[2] for run in runs] == ["one-aaaaaaaa", "one-bbbbbbbb"]
+    assert [run.name.rpartition("/")[2] for run in runs] == names
     assert [(run.format, run.seed, dict(run.config), dict(run.metrics)) for run in runs] == [
         ("trackio", 7, {"lr": 0.1}, {"val/acc": 0.75}),
         ("trackio", 7, {"lr": 0.1}, {"val/acc": 0.5}),
@@ -203,3 +257,40 @@ def test_what_is_printed_twice_of_a_step_is_no_resumed_run(tmp_path: Path) -> No
     history = find_run(str(tmp_path / "train.log"), [])
     assert [(one.step, one.value) for one in history.series["train/loss"].points] == [(50, 5.0), (100, 2.5)]
     assert not history.irregularities
+
+
+@pytest.mark.parametrize("step", ["nan", "inf", "1e999"])
+def test_a_printed_mapping_whose_step_is_no_number_is_read_without_it(tmp_path: Path, step: str) -> None:
+    """Whoever prints it may count what has no end."""
+    lines = [f"{{'loss': {1 / at}, 'step': {step if at == 2 else at}}}\n" for at in range(1, 5)]
+    (tmp_path / "train.log").write_text("".join(lines))
+    points = find_run(str(tmp_path / "train.log"), []).series["loss"].points
+    assert [one.value for one in points if one.step in (1, 3, 4)][-1] == 0.25
+
+
+@pytest.mark.parametrize("name", ["train", "valid", "eval", "test"])
+def test_a_printed_mapping_may_have_a_part_of_the_data_for_a_name(tmp_path: Path, name: str) -> None:
+    """`{'valid': 0.5}` names nothing that was measured; what stands beside it is read."""
+    lines = [f"{{'{name}': 0.5, 'loss': {1 / at}, 'epoch': {at}}}\n" for at in range(1, 5)]
+    (tmp_path / "train.log").write_text("".join(lines))
+    assert [one.value for one in find_run(str(tmp_path / "train.log"), []).series["loss"].points][-1] == 0.25
+
+
+@pytest.mark.parametrize("part", ["[train] loss=0.5 ", "b" * 60 + " " * 5000])
+def test_a_long_line_of_a_log_takes_no_longer_for_each_character(tmp_path: Path, part: str) -> None:
+    """Parts of the data that are named thousands of times, and words with much space behind them."""
+    text = part * (300_000 // len(part))
+    (tmp_path / "train.log").write_text(f"step 1 loss=0.5\nstep 2 loss=0.25\nstep 3 {text}x\n")
+    began = time.process_time()
+    assert "loss" in find_run(str(tmp_path / "train.log"), []).series
+    assert time.process_time() - began < 3
+
+
+def test_runs_of_helm_are_found_among_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few folders are looked into for a sign of runs; where there is one, none is missing."""
+    monkeypatch.setattr(helm, "_FOLDERS_AT_MOST", 2)
+    stats = json.dumps([{"name": {"name": "exact_match", "split": "test"}, "count": 1, "mean": 0.5}])
+    for number in range(5):
+        (tmp_path / f"suite{number}" / "law").mkdir(parents=True)
+        (tmp_path / f"suite{number}" / "law" / "stats.json").write_text(stats)
+    assert len(read(tmp_path)) == 5

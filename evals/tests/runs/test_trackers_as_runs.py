@@ -245,6 +245,27 @@ def test_an_offline_run_of_neptune(tmp_path: Path) -> None:
     assert dict(run.config) == {"lr": 0.1}
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_log_of_neptune_that_begins_with_a_step_is_neptunes(tmp_path: Path, packed: bool) -> None:
+    """Its lines are JSON with steps, as other logs' are; of an archive each file of the log is read, and watched."""
+    folder = tmp_path / "runs" / "run__1"
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text("{}")
+    for at in (1, 2):
+        operation = {"type": "LogFloats", "path": ["val", "acc"], "values": [{"value": at / 4, "step": float(at)}]}
+        (folder / f"data-{at}.log").write_text(json.dumps({"obj": operation, "version": at}) + "\n")
+    if packed:
+        shutil.make_archive(str(folder), "zip", folder)
+        shutil.rmtree(folder)
+    name, [run] = read(tmp_path / "runs")
+    assert (name, dict(run.metrics), run.attributes["steps"]) == ("neptune", {"val/acc": 0.5}, 2)
+    form = format_of(tmp_path / "runs")
+    [source] = form.sources(tmp_path / "runs")
+    inputs = form.inputs(source) or ()
+    assert len(inputs) == (1 if packed else 3)
+    assert all(path.is_file() for path in inputs)
+
+
 def test_the_names_of_sources_are_those_of_formats_with_histories() -> None:
     """What `--source` offers without importing a format is what formats say of themselves."""
     assert list(SOURCES) == [name for name in history_formats() if name in FORMATS]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from runs.test_trackers_as_runs import scalars
@@ -34,7 +36,39 @@ _SHOWN = {
     "params": {"params.yaml": {"data": {"lr": 0.1}}},
     "metrics": {"m.json": {"data": {"acc": 0.7}}},
 }
+_ACC = {"metricName": "acc", "metricValue": 0.5, "step": 1}
+_COMET = [
+    {"type": "metric_msg", "payload": {"metric": _ACC, "context": "val"}},
+    {"type": "parameter_msg", "payload": {"param": {"paramName": "lr", "paramValue": "0.1"}}},
+]
+_NEPTUNE = [
+    {"obj": {"type": "AssignFloat", "path": ["params", "lr"], "value": 0.1}, "version": 1},
+    {"obj": {"type": "LogFloats", "path": ["val", "acc"], "values": [{"value": 0.5, "step": 1.0}]}, "version": 2},
+]
+_FLAML = [
+    {"record_id": at, "validation_loss": 0.5 / (1 + at), "config": {"n": 4 + at}, "learner": "lgbm"} for at in (0, 1)
+]
+_STATS = [{"name": {"name": "exact_match", "split": "test", "perturbation": {"name": "x"}}, "count": 1, "mean": 0.5}]
+
+
+def _lines(records: list[dict[str, object]]) -> str:
+    return "".join(f"{json.dumps(record)}\n" for record in records)
+
+
 _TEXTS = {
+    "comet": {f"{'a' * 32}/experiment.json": '{"project_name": "demo"}', f"{'a' * 32}/messages.json": _lines(_COMET)},
+    "neptune": {"run__1/metadata.json": '{"mode": "offline"}', "run__1/data-1.log": _lines(_NEPTUNE)},
+    "flaml": {"search.log": _lines(_FLAML)},
+    "helm": {"run/stats.json": json.dumps(_STATS), "run/run_spec.json": '{"name": "law", "adapter_spec": {"k": 1}}'},
+    "metric_files": {
+        "run-a-tag-loss.csv": "Wall time,Step,Value\n1.5,10,0.5\n2.5,20,0.25\n",
+        "acc.csv": "Wall time,Step,Value\n1.5,10,0.5\n",
+    },
+    "stable_baselines3, monitors": {"0.monitor.csv": '#{"t_start": 1.5}\nr,l,t\n1.0,10,0.5\n3.0,10,2.5\n'},
+    "text_log": {
+        "train.log": "epoch 1: train loss 0.5 | val_acc: 0.5\nepoch 2 [train] loss=0.25, [valid] acc=0.75\n"
+        "{'loss': 0.5, 'epoch': 1.0}\n{'loss': 0.25, 'num_updates': '20'}\n",
+    },
     "clearml": {
         "offline-0123/task.json": json.dumps(_SESSION),
         "offline-0123/metrics.jsonl": json.dumps(_SCALARS) + "\n",
@@ -73,11 +107,23 @@ def others(gold: Path, place: Path) -> dict[str, Mapping[str, bytes]]:
     found = {name: {path: text.encode() for path, text in files.items()} for name, files in _TEXTS.items()}
     table = io.BytesIO()
     pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.4]}).to_parquet(table)
-    scalars(place, "epoch_loss", [0.9, 0.5])
+    scalars(place / "events", "epoch_loss", [0.9, 0.5])
+    arrays = io.BytesIO()
+    np.savez_compressed(arrays, timesteps=[1, 2], results=[[1.0, 2.0], [3.0, 4.0]])
+    with sqlite3.connect(place / "project.db") as database:
+        database.executescript(
+            "CREATE TABLE metrics (id INTEGER PRIMARY KEY, run_id, run_name, step, metrics);"
+            "CREATE TABLE configs (run_id, config); CREATE TABLE system_metrics (id);"
+            """INSERT INTO metrics VALUES (NULL, 'a', 'one', 0, '{"loss": 0.5}');"""
+            """INSERT INTO configs VALUES ('a', '{"lr": 0.1}');"""
+        )
+    database.close()
     return {
         **found,
+        "stable_baselines3": {"evaluations.npz": arrays.getvalue()},
+        "trackio": {"project.db": (place / "project.db").read_bytes()},
         "parquet": {"train_history.parquet": table.getvalue()},
-        "tensorboard": {path.name: path.read_bytes() for path in place.iterdir()},
+        "tensorboard": {path.name: path.read_bytes() for path in (place / "events").iterdir()},
         "mlflow, database": {
             "mlflow.db": gzip.decompress((gold / "mlflow" / "database" / "mlflow.db.gz").read_bytes())
         },

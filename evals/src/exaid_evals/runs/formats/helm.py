@@ -19,7 +19,7 @@ COUNTED = re.compile(
 )
 """Metrics that HELM counts of every run beside its quality."""
 _BEGINNING = re.compile(rb'\A\s*\[\s*\{\s*"name"\s*:\s*\{\s*"name"\s*:')
-_BELOW = 3
+_BELOW, _FOLDERS_AT_MOST = 3, 500
 
 
 class HelmFormat(Format):
@@ -81,10 +81,19 @@ def _is_counted(label: str) -> bool:
 
 
 def _runs_in(place: Path) -> list[Path]:
-    level = [place] if place.is_dir() else []
-    for _ in range(_BELOW + 1):
-        found = [folder for folder in level if _BEGINNING.match(first_bytes(folder / STATS, 256))]
-        if found:
-            return found
-        level = [below for folder in level for below in folders_in(folder)]
+    for depth in range(_BELOW + 1 if place.is_dir() else 0):
+        if any(map(_is_run, _folders_at(place, depth, _FOLDERS_AT_MOST))):
+            return [folder for folder in _folders_at(place, depth) if _is_run(folder)]
     return []
+
+
+def _is_run(folder: Path) -> bool:
+    return _BEGINNING.match(first_bytes(folder / STATS, 256)) is not None
+
+
+def _folders_at(place: Path, depth: int, most: int | None = None) -> list[Path]:
+    """Return the folders so far below a place, looking into so many of each depth at most."""
+    level = [place]
+    for _ in range(depth):
+        level = [below for folder in level[:most] for below in folders_in(folder)]
+    return level

@@ -40,12 +40,12 @@ class MetricFilesFormat(Format):
 
     def sources(self, place: Path) -> Sequence[Source]:
         """Return the runs, by their names."""
-        names = dict.fromkeys(_named(path)[0] for path in _files_in(place))
-        return [Source(place, run) for run in names] if len(names) > 1 else [Source(place)]
+        runs = _by_run(place)
+        return [Source(place, run) for run in runs] if len(runs) > 1 else [Source(place)]
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the files."""
-        return [path for path in _files_in(source.path) if source.part in ("", _named(path)[0])]
+        return _by_run(source.path).get(source.part, []) if source.part else _files_in(source.path)
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each metric."""
@@ -65,6 +65,14 @@ class MetricFilesFormat(Format):
             raise DataError("holds no step", where=str(source.path), remedy="wait for its end, or leave it out")
         config: Mapping[str, object] = config_beside(source.folder / "x", warnings)
         return history_of(name, self.name, rows, config=config, warnings=warnings, step_name="step")
+
+
+def _by_run(place: Path) -> dict[str, list[Path]]:
+    """Return the files of each run; those whose names say none are of one that is called as the folder is."""
+    found: dict[str, list[Path]] = {}
+    for path in _files_in(place):
+        found.setdefault(_named(path)[0] or path.resolve().parent.name, []).append(path)
+    return found
 
 
 def _named(path: Path) -> tuple[str, str]:

@@ -11,13 +11,14 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from exaid_evals.errors import DataError
 from exaid_evals.files import natural_order
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.archives import member_names, read_member
+from exaid_evals.runs.files.archives import member_names, read_member, read_members
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import MAX_BYTES, parsed, parsed_member
 from exaid_evals.runs.files.values import mapping_of, mappings_of
@@ -206,6 +207,7 @@ class CometFormat(OfflineRuns):
         return _Logged(rows, config, known)
 
 
+_PARTS = "data-*.log"
 _NO_RESULT = ("sys", "source_code", "monitoring")
 _OF_SETTINGS = re.compile(r"(?:hyper_?)?param(?:eter)?s?|config|args", re.IGNORECASE)
 
@@ -222,13 +224,16 @@ class NeptuneFormat(OfflineRuns):
     folders = (".", "offline", "async", ".neptune/offline", ".neptune/async")
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the description, and the files in which the log goes on."""
-        return [source.path / self.about, *_parts(source.path)]
+        """Return the description, and the files in which the log goes on; or the archive."""
+        return super().inputs(source) if source.path.is_file() else [source.path / self.about, *_parts(source.path)]
 
     def _content(self, place: Path, name: str) -> bytes:
-        if name != self.events or place.is_file():
+        if name != self.events:
             return super()._content(place, name)
-        return b"\n".join(content_of(path, MAX_BYTES) for path in _parts(place))
+        if not place.is_file():
+            return b"\n".join(content_of(path, MAX_BYTES) for path in _parts(place))
+        parts = dict(read_members(place, lambda one: fnmatchcase(one, _PARTS)))
+        return b"\n".join(parts[one] for one in sorted(parts, key=natural_order))
 
     def logged(self, about: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> _Logged:
         """Return them; what was deleted or cleared later is left out."""
@@ -268,7 +273,7 @@ class NeptuneFormat(OfflineRuns):
 
 def _parts(folder: Path) -> list[Path]:
     """Return the files of a log, which goes on in another where one is full."""
-    return sorted(folder.glob("data-*.log"), key=lambda path: natural_order(path.name))
+    return sorted(folder.glob(_PARTS), key=lambda path: natural_order(path.name))
 
 
 def _bare(field: str) -> str:

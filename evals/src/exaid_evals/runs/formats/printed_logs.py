@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +26,9 @@ _UPDATES = re.compile(r"\bnum_updates[ :=]+(\d{1,15})\b")
 _VALUE = r"[-+]?(?:nan|inf|\d{1,40}(?:\.\d{0,40})?(?:e[-+]?\d{1,9})?|\.\d{1,40})"
 _PAIR = re.compile(
     # A name is bounded, since the search begins at each place of a line: what is longer is prose.
-    r"([A-Za-z_][\w'@.()-]{0,60}(?:[ /][A-Za-z_][\w'@.()-]{0,60}){0,7})\s*[:=]\s*(" + _VALUE + r"%?)(?=$|[\s,;|)\]])",
+    r"([A-Za-z_][\w'@.()-]{0,60}(?:[ /][A-Za-z_][\w'@.()-]{0,60}){0,7})\s{0,40}[:=]\s{0,40}("
+    + _VALUE
+    + r"%?)(?=$|[\s,;|)\]])",
     re.I,
 )
 _FIELD = re.compile(
@@ -114,8 +118,9 @@ def _printed(lines: Iterable[str]) -> Iterator[_Line]:
 def _of_mapping(text: str) -> _Line:
     """Return what a mapping holds, one of Python's (of Hugging Face's Trainer) or of JSON's (of fairseq)."""
     items = {name: number(value) for name, value in _ITEM.findall(text)}
-    bare = {name: simple(name.split("_", 1)[1] if split_of(name.split("_", 1)[0]) else name) for name in items}
-    steps = [int(items[name]) for name, counted in bare.items() if counted in _STEPS]
+    parts = {name: name.partition("_") for name in items}
+    bare = {name: simple(rest if rest and split_of(split) else name) for name, (split, _, rest) in parts.items()}
+    steps = [int(items[name]) for name, counted in bare.items() if counted in _STEPS and math.isfinite(items[name])]
     if not steps and not any(simple(name) == "epoch" for name in items):
         return _Line({}, {})  # of a search, or of anything else: a training's names one of them
     values = {name: value for name, value in items.items() if role_of_column(name) in _MEASURES}
@@ -163,9 +168,11 @@ def _steps(line: str, pairs: list[re.Match[str]]) -> tuple[dict[str, int], int]:
 def _named(line: str, pairs: list[re.Match[str]], start: int) -> dict[str, float]:
     """Return the numbers behind a place of a line, under names that say on which part of the data they were taken."""
     rest = [one for one in pairs if one.start(1) >= start]
-    sections = {one.start(): split_of(one[1]) for one in _SECTION.finditer(line, start)}
-    if any(sections.values()):
-        placed = [(one, next((sections[at] for at in reversed(sections) if at < one.start(1)), None)) for one in rest]
+    sections = list(_SECTION.finditer(line, start))
+    splits_of = [None, *(split_of(one[1]) for one in sections)]
+    if any(splits_of):
+        starts = [one.start() for one in sections]
+        placed = [(one, splits_of[bisect_left(starts, one.start(1))]) for one in rest]
         return {f"{split}/{one[1]}": number(one[2]) for one, split in placed if split}
     first = _STEP.search(line) if start else None
     before_step = line[: first.start()] if first else ""

@@ -7,6 +7,7 @@ Ray Tune has a folder a trial, with `result.json` (a result a line), `params.jso
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +35,19 @@ class FlamlFormat(ManyRuns):
         return file_in(place, (".log", ".json", ".jsonl", ".txt"), lambda path: bool(_FLAML.match(head(path))))
 
     def entries(self, path: Path) -> Mapping[str, Entry]:
-        """Read the records; what says which is best so far is none."""
+        """Read the records; what says which is best so far is none.
+
+        Searches that were logged to one file begin to count anew: of a number that is there already, the second is
+        called `0-2`.
+        """
         warnings: list[str] = []
         found: dict[str, Entry] = {}
+        times: Counter[str] = Counter()
         for record in objects(path, warnings):
             if "validation_loss" in record:
                 number = str(record.get("record_id"))
+                times[number] += 1
+                number += f"-{times[number]}" if times[number] > 1 else ""
                 beside = {key: record[key] for key in ("trial_time", "wall_clock_time", "sample_size") if key in record}
                 found[number] = Entry(
                     metrics={"validation_loss": record["validation_loss"]},

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.content import content_of
-from exaid_evals.runs.files.document import MAX_BYTES
+from exaid_evals.runs.files.archives import read_members
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
@@ -65,19 +63,19 @@ def _evaluations(path: Path) -> Iterator[Row]:
     """
     import numpy as np
 
-    content = content_of(path, MAX_BYTES)
+    wanted = {f"{name}.npy": name for name in ("timesteps", *_ARRAYS)}
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-                raise ValueError(f"unpacked it is larger than {MAX_BYTES >> 20} MiB")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            steps = arrays["timesteps"]
-            means = {
-                name: np.asarray(arrays[key], dtype=float).reshape(len(steps), -1).mean(axis=1)
-                for key, name in _ARRAYS.items()
-                if key in arrays
-            }
-    except (ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        arrays = {
+            wanted[name]: np.asarray(np.lib.format.read_array(io.BytesIO(data), allow_pickle=False), dtype=float)
+            for name, data in read_members(path, wanted.__contains__)
+        }
+        steps = arrays["timesteps"]
+        means = {
+            name: arrays[key].reshape(len(steps), -1).mean(axis=1) for key, name in _ARRAYS.items() if key in arrays
+        }
+    except DataError:
+        raise
+    except Exception as error:  # of a damaged header NumPy raises what its tokenizer and the parser of Python do
         what = f"is not what EvalCallback writes ({type(error).__name__}: {error!s:.120})"
         raise DataError(what, where=str(path), remedy="write or copy it again") from None
     for at, step in enumerate(steps):

@@ -119,7 +119,8 @@ class JsonLogFormat(ToolFile):
     name = "json_log"
     files = ("log.txt", "metrics.json", "*.txt", "*.log")
     sign = re.compile(
-        rb'\A\s*\{[^\n]*"(?:_step|step|global_step|iter|iteration|epoch|num_updates)"\s*:\s*"?\d[^\n]*\}\s*(?:\n|\Z)'
+        # Neptune's operations are objects in objects, of which only some count steps.
+        rb'\A\s*\{(?!\s*"obj"\s*:\s*\{)[^\n]*"(?:_step|step|global_step|iter|iteration|epoch|num_updates)"\s*:\s*"?\d[^\n]*\}\s*(?:\n|\Z)'
     )
 
     def _begins_so(self, path: Path) -> bool:

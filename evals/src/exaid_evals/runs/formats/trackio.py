@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ _TABLES = ("metrics", "configs", "system_metrics")
 
 
 class TrackioFormat(ManyRuns):
-    """Reads a run each, by its name; of runs with one name each with the beginning of its id."""
+    """Reads a run each, by its name; of runs with one name each with the beginning of its id, or all of it."""
 
     name = "trackio"
 
@@ -35,9 +36,11 @@ class TrackioFormat(ManyRuns):
         rows: dict[tuple[str, str], list[Row]] = {}
         for run, name, step, metrics in logged:
             rows.setdefault((str(run), str(name)), []).append({**_object(metrics), "step": step})
-        names = [name for _, name in rows]
+        names = Counter(name for _, name in rows)
+        short = {(run, name): name if names[name] == 1 else f"{name}-{run[:8]}" for run, name in rows}
+        alike = Counter(short.values())
         return {
-            name if names.count(name) == 1 else f"{name}-{run[:8]}": Entry(
+            short[run, name] if alike[short[run, name]] == 1 else f"{name}-{run}": Entry(
                 rows=of_run,
                 step="step",
                 config={key: one for key, one in _object(settings.get(run)).items() if not key.startswith("_")},
