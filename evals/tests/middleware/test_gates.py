@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.middleware.gates import Chunk, Gate, MessageGate, Piece, TokenGate, TokenGateSettings
+from exaid_evals.middleware.gates import (
+    Chunk,
+    FixedCtuGate,
+    FixedCtuSettings,
+    Gate,
+    MessageGate,
+    Piece,
+    TokenGate,
+    TokenGateSettings,
+)
 from exaid_evals.middleware.registry import build_gate
 from exaid_evals.replay.clock import turns_of
 from exaid_evals.replay.engine import stream_chunks
@@ -112,6 +121,21 @@ def test_what_is_written_for_each_word_is_asked_about_each_word() -> None:
     trace = conversation("One two.", "Three.")
     chunks = list(stream_chunks(trace, Impatient(Impatient.Settings()), 100.0))
     assert [text_of(chunk) for chunk in chunks] == ["One ", "two.", "Three."]
+
+
+def test_a_gate_below_the_fixed_one_may_leave_a_word_to_it() -> None:
+    """What it adds for each word does not keep the gate above from taking many at once itself."""
+
+    class Noted(FixedCtuGate):
+        def on_piece(self, piece: Piece) -> list[Chunk]:
+            noted.append(piece.text)
+            return super().on_piece(piece)
+
+    noted: list[str] = []
+    trace = conversation("One two three.", "Four.")
+    chunks = list(stream_chunks(trace, Noted(FixedCtuSettings(threshold_ctu=2)), 100.0))
+    assert noted == ["One ", "two ", "three.", "Four."]
+    assert [text_of(chunk) for chunk in chunks] == ["One two ", "three.Four."]
 
 
 def feed(gate: TokenGate, words: Iterable[tuple[str, int]]) -> list[Chunk]:

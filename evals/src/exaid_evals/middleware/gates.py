@@ -167,7 +167,7 @@ class FixedCtuGate(Gate):
 
     def on_piece(self, piece: Piece) -> list[Chunk]:
         """Take a word, and let the buffer go when it is full."""
-        return list(self.on_pieces((piece,)))
+        return list(FixedCtuGate.on_pieces(self, (piece,)))  # a gate below may call this for each word
 
     def on_pieces(self, pieces: Sequence[Piece]) -> Iterator[Chunk]:
         """Take words, and let the buffer go whenever it is full."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from exaid_evals.errors import DataError
+from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.archives import read_members
 from exaid_evals.runs.formats.row_files import csv_rows
@@ -66,14 +66,14 @@ def _evaluations(path: Path) -> Iterator[Row]:
     wanted = {f"{name}.npy": name for name in ("timesteps", *_ARRAYS)}
     try:
         arrays = {
-            wanted[name]: np.asarray(np.lib.format.read_array(io.BytesIO(data), allow_pickle=False), dtype=float)
+            wanted[name]: np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float64)
             for name, data in read_members(path, wanted.__contains__)
         }
         steps = arrays["timesteps"]
         means = {
             name: arrays[key].reshape(len(steps), -1).mean(axis=1) for key, name in _ARRAYS.items() if key in arrays
         }
-    except DataError:
+    except ExaidError:
         raise
     except Exception as error:  # of a damaged header NumPy raises what its tokenizer and the parser of Python do
         what = f"is not what EvalCallback writes ({type(error).__name__}: {error!s:.120})"
