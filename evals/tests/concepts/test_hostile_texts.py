@@ -49,6 +49,8 @@ def test_no_text_breaks_the_extractor(texts: list[str], lexicon: Extractor) -> N
         "cleft lip and palate, ",
         "mother had seizures and ",
         "ataxia which was ruled out, ",
+        "fever no, ",
+        "her mother, who has fever ",
     ],
 )
 def test_a_sentence_without_end_takes_time_in_proportion(lexicon: Extractor, phrase: str) -> None:

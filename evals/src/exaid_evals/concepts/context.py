@@ -42,7 +42,8 @@ _ABOUT_OTHERS = (
     ("fhx", "of"),
 )
 _ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
-_TOGETHER = (("he", "and", "his"), ("she", "and", "her"), ("patient", "and", "his"), ("patient", "and", "her"))
+_THE_PATIENT = frozenset("he she patient pt proband child boy girl baby infant son daughter".split())  # noqa: SIM905
+_TOGETHER = (["and", "his"], ["and", "her"])
 _OBSERVING = frozenset(
     """
     noticed noted reported observed seen said told described brought called given tried felt found asked heard
@@ -70,13 +71,14 @@ _MOST_APPOSED = 10
 _HEADING = 5  # words and the colon behind them
 _MOST_BETWEEN = 4
 _MOST_BEHIND = 12
+_MOST_ASIDE = 30
 _CLAUSE_ENDS = frozenset([",", ";"])
 
 _TESTS = frozenset("diet marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
 """Behind a concept these make it part of their own name: tumor markers are not tumor."""
 
 _SUPPOSING = negation.phrases(
-    "rule out,r / o,tested for,"
+    "rule out,r / o,exclude,tested for,"
     "risk of,risk for,risks of,screen for,screened for,screening for,monitor for,monitored for,monitoring for,"
     "watch for,watching for,vaccinated against,vaccinated for,immunized against,immunized for,vaccination against,"
     "vaccination for,immunization against,prophylaxis against,prophylaxis for"
@@ -100,6 +102,12 @@ _APPOINTMENTS = frozenset(
 """What one returns for, and has: *return to clinic for diabetes follow-up*."""
 _TO_RETURN, _TO_VERB, _MOST_SUPPOSED = 8, 4, 12  # words
 _ASSERTING = frozenset(["(", "so", "take", "takes", "was", "were", "is", "are", "has", "had", ";", *_RETURNING])
+_GROUNDS = frozenset("with given because due since after he she who showed shows revealed positive".split())  # noqa: SIM905
+"""These begin why something is looked for, or what was found: *rule out stroke given headache*."""
+_FOUND = frozenset("positive affected confirmed".split())  # noqa: SIM905
+_SEARCHING = frozenset(["screen", "screened", "screening", "tested"])
+_TO_RESULT = 7  # words
+_UNABLE = frozenset("not cannot unable nothing never without".split())  # noqa: SIM905
 
 _DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST, _SUPPOSES = 1, 2, 4, 8, 16
 """What a word may begin, the third at the head of a sentence alone: one without them says all of the patient."""
@@ -144,7 +152,8 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
             if kind & _DENIES:
                 denied.update([first + index for index in negation.denied(words, spans)])
             if kind & _OF_OTHERS or words[0] in _IF_AGAINST_FACTS:
-                others.update([first + index for index in of_others(words, spans)])
+                asked = known[ids[end]] == "?"
+                others.update([first + index for index in of_others(words, spans, asked=asked)])
             if kind & _SUPPOSES:
                 drugs = [match.concept_id.startswith(DRUGS) for match in matches[first:last]]
                 others.update([first + index for index in supposed(words, spans, drugs)])
@@ -164,18 +173,19 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
     return frozenset(denied), frozenset(others)
 
 
-def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
+def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]], *, asked: bool = False) -> set[int]:
     """Return which concept spans of one sentence are not said of the patient, by index.
 
     Args:
         words: the sentence's words and marks in lower case.
         spans: half-open ranges of words, in order.
+        asked: whether the sentence is a question: *should he see somebody about his fever?* supposes nothing.
     """
     inside = frozenset(i for first, last in spans for i in range(first, last))
     found: set[int] = set()
     firsts = [first for first, _ in spans]
     widest: dict[int, int] = {}  # where scopes end, to where the first of them begins
-    for low, high in _scopes(words, inside):
+    for low, high in _scopes(words, inside, asked=asked):
         widest[high] = min(low, widest.get(high, low))
     for high, low in widest.items():
         begin_there = range(bisect_left(firsts, low), bisect_left(firsts, high))
@@ -187,9 +197,9 @@ def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int
     return found
 
 
-def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int, int]]:
+def _scopes(words: Sequence[str], inside: frozenset[int], *, asked: bool) -> Iterator[tuple[int, int]]:
     """Yield the ranges of words that speak of others, or of what would be if the facts were not what they are."""
-    if len(words) > 1 and words[0] in _IF_AGAINST_FACTS and _supposes(words[0], words[1]):
+    if not asked and len(words) > 1 and words[0] in _IF_AGAINST_FACTS and _supposes(words, named=2 in inside):
         yield 1, _clause_end(words, 1)
     ends = [index for index, word in enumerate(words) if word in _ENDS]
 
@@ -205,7 +215,9 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
         if words[position + 1 : position + 2] == ["s"] and position + 2 in inside:  # "her sister's asthma"
             yield position + 2, next((at for at in range(position + 2, len(words)) if at not in inside), len(words))
         before = list(words[max(0, position - _MOST_BETWEEN) : position])
-        if tuple(before[-3:]) in _TOGETHER:
+        if before[-2:] in _TOGETHER and not _THE_PATIENT.isdisjoint(before[-3:-2]):
+            continue
+        if before[-2:-1] == ["with"] and words[position + 1 : position + 2] == ["and"]:  # "lives with her mother and"
             continue
         if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
             first, close = position + 2, end(position + 2)
@@ -217,6 +229,8 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
         if behind is not None and not came:
             # "Healthy parents with a …" may go on with the patient.
             close = behind + _MOST_BETWEEN if words[behind - 1] == "with" else len(words)
+            if before[-1:] == ["whose"] or words[position + 1 : position + 3] == [",", "who"]:
+                close = _aside_end(words, behind)
             yield behind, min(end(behind), close)
         if "in" in before or "among" in before:
             yield _start(words, position - 1), position
@@ -224,13 +238,21 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
             yield position + 2, end(position + 2)
 
 
-def _supposes(auxiliary: str, subject: str) -> bool:
-    """Whether two words begin what is not so: *had he come*, *should pain occur*; *should I* asks."""
-    return subject not in ("i", "we") if auxiliary == "should" else subject in _SUBJECTS
+def _supposes(words: Sequence[str], *, named: bool) -> bool:
+    """Whether a sentence begins with what is not so: *had he come*, *should pain occur*; *should her pain go on* is.
+
+    Args:
+        words: of the sentence, two at least.
+        named: whether a finding begins at the third.
+    """
+    if words[0] != "should":
+        return words[1] in _SUBJECTS
+    return words[1] not in ("i", "we") and not (named and [words[1]] in _DEFINITE)
 
 
 def _speaks(relative: str, behind: Sequence[str]) -> bool:
-    return relative in _INFORMANTS and not _SPEAKING.isdisjoint(behind)
+    answers = behind[:1] in (["yes"], ["no"]) and behind[1:2] == [","]
+    return relative in _INFORMANTS and (answers or not _SPEAKING.isdisjoint(behind))
 
 
 def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequence[bool]) -> set[int]:
@@ -256,16 +278,25 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
             behind = _supposed_behind(words, position)
         if behind is not None:
             most = min(len(words), behind + _MOST_SUPPOSED)
-            end = next((at for at in range(behind, most) if words[at] in _ASSERTING), most)
+            ends = _ASSERTING if allergic or word in _IF else _ASSERTING | _GROUNDS
+            end = next((at for at in range(behind, most) if words[at] in ends), most)
             inside = range(bisect_left(firsts, behind), bisect_left(firsts, end))
+            if word in _SEARCHING and inside and _is_found(words, spans[inside[-1]][1]):
+                continue
             found.update(index for index in inside if drugs[index] == allergic)
     return found
+
+
+def _is_found(words: Sequence[str], start: int) -> bool:
+    """Whether what was looked for is there: *tested for deafness and found to be affected*."""
+    at = next((i for i in range(start, min(len(words), start + _TO_RESULT)) if words[i] in _FOUND), 0)
+    return at > 0 and words[at - 1] not in ("not", "false") and words[at + 1 : at + 2] != ["for"]
 
 
 def _supposed_behind(words: Sequence[str], position: int) -> int | None:
     """Return where begins what a cue at a position supposes."""
     word = words[position]
-    if word == "rule" and words[max(0, position - 1) : position] in (["not"], ["cannot"]):
+    if word in ("rule", "exclude") and not _UNABLE.isdisjoint(words[max(0, position - _TO_VERB) : position]):
         return None
     if word in _SUPPOSING_WORDS:
         cues = [one for one in _SUPPOSING if tuple(words[position : position + len(one)]) == one]
@@ -285,8 +316,8 @@ def _supposed_behind(words: Sequence[str], position: int) -> int | None:
 def _behind_having(words: Sequence[str], start: int) -> int | None:
     """Return where begins what a relative has; None where the relative is not a subject of having."""
     if tuple(words[start : start + 2]) == (",", "who") and words[start + 2 : start + 3] in (["has"], ["had"]):
-        return start + 3
-    if tuple(words[start : start + 2]) in _APPOSED:  # "her mother, a woman of 29, had"
+        start += 2
+    elif tuple(words[start : start + 2]) in _APPOSED:  # "her mother, a woman of 29, had"
         start = next((i + 1 for i in range(start + 1, start + _MOST_APPOSED) if words[i : i + 1] == [","]), start)
     position = start
     while position < len(words) and position - start < _MOST_BETWEEN:
@@ -301,6 +332,13 @@ def _behind_having(words: Sequence[str], start: int) -> int | None:
 
 def _clause_end(words: Sequence[str], start: int) -> int:
     return next((i for i in range(start, len(words)) if words[i] in _CLAUSE_ENDS), len(words))
+
+
+def _aside_end(words: Sequence[str], start: int) -> int:
+    """Return where a clause ends that is put in: *whose sister had gout, has asthma*; not at a comma of a list."""
+    verbs = _SPEAKING | _COMING | _HAVING | {"is", "was"}
+    near = range(start, min(len(words) - 1, start + _MOST_ASIDE))
+    return next((i for i in near if words[i] == "," and words[i + 1] in verbs), len(words))
 
 
 def _start(words: Sequence[str], position: int) -> int:

@@ -24,7 +24,8 @@ _NO = (
 # These begin with a class of marks, by which a search skips most of a text.
 _ANSWER = re.compile(
     r"[:=?|\t→—–-](?:"
-    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[*_\" \t]{{0,9}}(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true|[✓✔✅])"
+    rf"(?:(?<![—–-])|(?<=[ ][—–-])(?=[ ]))[ ]{{0,50}}[*_\" \t]{{0,9}}"
+    rf"(?:(?P<no>{_NO})|yes|y|pos(?:itive)?|present|true|[✓✔✅])"
     r"(?=[*_\" \t]*(?:$|[.,;|)}\n\t]|[ ]{2}|[ ]/|[ ][—–-][ ]|[A-Z][\w ]{1,24}[:=?]))"
     r"|(?<=[:|\t])[ \t]{0,9}(?:(?P<dash>[-–−])|\+)[ \t]*(?=[,;|\t\n]|$)"
     r"|(?<=\?)[ ]{0,9}\n?[ \t]{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<nope>no(?:ne|pe)?|nah|never|not (?:yet|really))"
@@ -33,8 +34,8 @@ _ANSWER = re.compile(
 )
 # Behind what a question asks about: whether it is over, or what a test is called.
 _TAIL = re.compile(
-    r"(?:(?P<over>[ ](?:gone(?: away)?|go(?:ne)? away|resolved?|stop(?:ped)?|ceased?|disappear(?:ed)?|subsided?))"
-    r"|[ ](?:better|improved|improving|still|there|present|now|today|again|at all)|[ ](?:type )?[A-H]|[ ]virus"
+    r"(?:(?P<over>[ ](?:gone(?: away)?|go away|resolved?|stop(?:ped)?|ceased?|disappear(?:ed)?|subsided?))"
+    r"|[ ](?:still|there|present|now|today|again|at all)|[ ](?:type )?[A-H]|[ ]virus"
     r"|[ ](?:pcr|antigen|tests?|serology|screen(?:ing)?|swab)|\?)+\Z",
     re.IGNORECASE,
 )
@@ -82,8 +83,9 @@ _IN_SECTIONS = (
 _ALSO_LETTERS = "İıſ"
 """A regular expression takes these for i and s where case does not count."""
 _OTHER_SECTION = re.compile(
-    r"(?:past|social|surgical|medical|obstetric|birth|developmental|review|physical|exam|vital|lab|imaging|assessment"
-    r"|impression|plan|hpi|pmh|psh|ros|history of|chief|medication|meds|diagnos|hospital|discharge|problem)\b.*"
+    r"(?:past|social|surgical|medical|obstetric|birth|developmental|review|physical|exam(?:ination)?|vitals?|labs?"
+    r"|laboratory|imaging|assessment|impression|plan|hpi|pmh|psh|ros|history of|chief|medications?|meds|diagnos[ei]s"
+    r"|hospital|discharge|problems?|clinical|investigations?|findings|conclusions?|recommendations?)\b.*"
     r"|(?:social|medical|surgical) (?:history|hx)",
     re.I,
 )
@@ -108,7 +110,7 @@ _RELATIVE = re.compile(rf"\b(?:{'|'.join(sorted(RELATIVES))})\b", re.I)
 _HE = "father brother uncle nephew husband dad daddy grandfather grandpa mgf pgf".split()  # noqa: SIM905
 _SHE = "mother sister aunt niece wife mom mum mommy mummy grandmother grandma mgm pgm".split()  # noqa: SIM905
 _IS_HE = dict.fromkeys(_HE, True) | dict.fromkeys(_SHE, False)
-# "Mother: she has asthma" in a list of relatives; where several speak it is what she says of her child.
+# "Mother: she has asthma" in a list of relatives; where several speak, or one, it is what she says of her child.
 _OF_RELATIVE = re.compile(
     rf"(?:^|(?<=[.;\n]))[ \t]*(?:(?:{'|'.join(_SHE)}): she|(?:{'|'.join(_HE)}): he)"
     r" (?:has|had|is|was|suffers)\b[^.\n]*",
@@ -116,7 +118,9 @@ _OF_RELATIVE = re.compile(
 )
 _SAID_OF = re.compile(r": s?he (?:has|had|is|was|suffers)\b", re.I)  # begins what the former finds
 _ALLERGY_ASKED = re.compile(r"allerg[^.?\n]{0,60}\?\s{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<answer>[^.?\n]*)", re.I)
-_SPEAKER = re.compile(r"\b(?:doctor|dr|clinician|physician|nurse|patient|pt|interviewer|provider)\b\.?:", re.I)
+_SPEAKER = re.compile(
+    r"\b(?:doctor|dr|gp|clinician|physician|nurse|patient|pt|interviewer|provider|therapist|counsell?or)\b\.?:", re.I
+)
 _BLANK = re.compile(r"\s*")
 _NEXT_LINE = re.compile(r"\n[ \t]*(?:(?P<blank>\n)|(?:\d{1,2}[.)][ ]+|[*•-][ ]+)?(?=[A-Z]))")
 _NOTHING_MORE = re.compile(
@@ -254,7 +258,8 @@ class _Note:
         """Yield what stands beside check boxes: behind each, or before each where a line begins with a finding."""
         for begin, end in self._lines() if _BOX.search(self._text) else ():
             if boxes := [*_BOX.finditer(self._text, begin, end)]:
-                leads = not self.within(begin, boxes[0].start())
+                last = self._text[boxes[-1].end() : end].strip(" \t\n.,;|")  # "walks ✗, ataxia ✓" has the boxes behind
+                leads = bool(last) and not self.within(begin, boxes[0].start())
                 edges = [*[box.end() for box in boxes], end] if leads else [begin, *[box.start() for box in boxes]]
                 for edge, box in zip(pairwise(edges), boxes, strict=True):
                     denies = leads and _DENIES.match(self._text, *edge)  # "[x] No fever"
@@ -292,8 +297,9 @@ class _Note:
     def named(self) -> Iterator[tuple[int, int, str]]:
         """Yield what is said of a named relative, *Mother: she has asthma*, and what answers about allergies."""
         yield from ((*one.span("answer"), "allergies") for one in _ALLERGY_ASKED.finditer(self._text))
-        if _SAID_OF.search(self._text) and not _SPEAKER.search(self._text):
-            yield from ((*one.span(), "family") for one in _OF_RELATIVE.finditer(self._text))
+        if _SAID_OF.search(self._text) and "?" not in self._text and not _SPEAKER.search(self._text):
+            relatives = [*_OF_RELATIVE.finditer(self._text)]
+            yield from ((*one.span(), "family") for one in relatives if len(relatives) > 1)
 
     def _opens(self, heading: re.Match[str]) -> bool:
         """Whether a heading opens another section: it is neither a relative's name nor a finding's in a list."""

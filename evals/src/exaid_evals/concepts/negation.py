@@ -205,15 +205,10 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             if tuple(words[position:last]) in _DOUBTS:
                 last = _behind_verb(words, last)
             found.update(begin_within(last, _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)))
-    for position in cues:
-        if words[position] == "no" and words[position + 1 : position + 2] in (
-            [],
-            [","],
-            ["/"],
-        ):  # "fever no, cough yes"
-            found.update([index for index, (_, end) in enumerate(spans) if end == position])
+    # "fever no, cough yes"
+    noes = {at for at in cues if words[at] == "no" and words[at + 1 : at + 2] in ([], [","], ["/"])}
     # "seizure-free", but not "free of" or "free fluid"
-    found.update([index for index, (_, end) in enumerate(spans) if _is_free(words, end)])
+    found.update([index for index, (_, end) in enumerate(spans) if end in noes or _is_free(words, end)])
     return found
 
 

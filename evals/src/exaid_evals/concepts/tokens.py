@@ -42,8 +42,8 @@ _HYPHEN = "\x01"
 _SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _TAG = re.compile(
     r"(?P<cells></t[dh]>\s{0,20}<t[dh]\b[^<>]{0,200}>)"
-    r"|</?(?:(?P<inline>a|abbr|b|em|font|i|mark|small|span|strong|su[bp]|u)|br|div|d[dlt]|h[1-6r]|li|[ou]l|p|t(?:able|body|[dhr]|head))"
-    r"\b[^<>]{0,200}>",
+    r"|</?(?:(?P<inline>a|abbr|b|em|font|i|mark|small|span|strong|su[bp]|u)|article|blockquote|br|caption|div|d[dlt]"
+    r"|footer|h[1-6r]|header|li|[ou]l|p|section|t(?:able|body|[dhr]|head))(?=\s*/?>|\s[^<>=]{0,50}=)[^<>]{0,200}>",
     re.IGNORECASE,
 )
 _CONTROLS = str.maketrans({PART_END: "\x7f", _HYPHEN: "\x7f"})
