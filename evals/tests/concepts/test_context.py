@@ -29,6 +29,8 @@ from exaid_evals.concepts import Extractor
         ("Her mother, who has gout, asthma, and eczema, brought him with fever.", ["fever"]),
         ("Her mother, who has noticed ataxia, came along.", ["ataxia"]),
         ("She lives with her mother and has asthma.", ["asthma"]),
+        ("Her brother, who died of leukemia, had anemia. He lives with two sisters, who have asthma.", []),
+        ("Her mother, who has gout, has noticed a rash.", ["rash"]),
         # Supposed.
         ("Rule out meningitis. R/o sepsis. Tested for gout.", []),
         ("Should vomiting occur, stop the drug. Should I be worried about asthma?", ["asthma"]),

@@ -133,6 +133,10 @@ def test_answers_signs_and_boxes(lexicon: Extractor, text: str, affirmed: list[s
         ("Allergic to codeine. Ibuprofen allergy. Takes aspirin.", ["Allergic", "allergy", "aspirin"]),
         ("Doctor: Any allergies?\nPatient: Penicillin.\nDoctor: Any asthma?", ["allergies", "asthma"]),
         ("Allergies: none. Takes metformin.", ["metformin"]),
+        (
+            "Any allergies? No, I take metformin. Allergies? Penicillin, and I take aspirin.",
+            ["metformin", "Allergies", "aspirin"],
+        ),
         ("Allergies: shellfish. Metformin 500 mg daily.", ["Allergies", "Metformin"]),
         ("Allergies: codeine, aspirin; takes metformin", ["Allergies", "metformin"]),
         ("Discharge instructions:\nYou were admitted with gout.\nReturn if you develop fever.", ["gout"]),

@@ -64,6 +64,8 @@ _SPEAKING = _OBSERVING | frozenset(
     """.split()  # noqa: SIM905
 )
 """Signs that one of these speaks, or is spoken with, of the patient: *Mother: he has had fever*."""
+_RESUMING = _SPEAKING | _COMING | {"is", "was"}
+"""Behind a comma these go on after a clause put in: *her mother, who has gout, reports a rash*."""
 _IF_AGAINST_FACTS = frozenset(["had", "were", "should"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
 _APPOSED = ((",", "a"), (",", "an"), (",", "the"), (",", "aged"), (",", "who"))
@@ -229,8 +231,10 @@ def _scopes(words: Sequence[str], inside: frozenset[int], *, asked: bool) -> Ite
         if behind is not None and not came:
             # "Healthy parents with a …" may go on with the patient.
             close = behind + _MOST_BETWEEN if words[behind - 1] == "with" else len(words)
-            if before[-1:] == ["whose"] or words[position + 1 : position + 3] == [",", "who"]:
-                close = _aside_end(words, behind)
+            if before[-1:] == ["whose"]:
+                close = _aside_end(words, behind, _RESUMING | _HAVING)
+            elif words[position + 1 : position + 3] == [",", "who"]:
+                close = _aside_end(words, behind, _RESUMING)
             yield behind, min(end(behind), close)
         if "in" in before or "among" in before:
             yield _start(words, position - 1), position
@@ -315,9 +319,9 @@ def _supposed_behind(words: Sequence[str], position: int) -> int | None:
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:
     """Return where begins what a relative has; None where the relative is not a subject of having."""
-    if tuple(words[start : start + 2]) == (",", "who") and words[start + 2 : start + 3] in (["has"], ["had"]):
-        start += 2
-    elif tuple(words[start : start + 2]) in _APPOSED:  # "her mother, a woman of 29, had"
+    if tuple(words[start : start + 2]) == (",", "who") and (behind := _behind_having(words, start + 2)) is not None:
+        return behind
+    if tuple(words[start : start + 2]) in _APPOSED:  # "her mother, a woman of 29, had"
         start = next((i + 1 for i in range(start + 1, start + _MOST_APPOSED) if words[i : i + 1] == [","]), start)
     position = start
     while position < len(words) and position - start < _MOST_BETWEEN:
@@ -334,11 +338,11 @@ def _clause_end(words: Sequence[str], start: int) -> int:
     return next((i for i in range(start, len(words)) if words[i] in _CLAUSE_ENDS), len(words))
 
 
-def _aside_end(words: Sequence[str], start: int) -> int:
+def _aside_end(words: Sequence[str], start: int, verbs: frozenset[str]) -> int:
     """Return where a clause ends that is put in: *whose sister had gout, has asthma*; not at a comma of a list."""
-    verbs = _SPEAKING | _COMING | _HAVING | {"is", "was"}
-    near = range(start, min(len(words) - 1, start + _MOST_ASIDE))
-    return next((i for i in near if words[i] == "," and words[i + 1] in verbs), len(words))
+    near = range(start, min(len(words) - 2, start + _MOST_ASIDE))
+    ends = (i for i in near if words[i] == "," and (words[i + 1] in verbs or words[i + 2] in _OBSERVING))
+    return next(ends, len(words))
 
 
 def _start(words: Sequence[str], position: int) -> int:

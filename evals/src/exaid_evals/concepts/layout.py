@@ -117,7 +117,9 @@ _OF_RELATIVE = re.compile(
     re.I | re.M,
 )
 _SAID_OF = re.compile(r": s?he (?:has|had|is|was|suffers)\b", re.I)  # begins what the former finds
-_ALLERGY_ASKED = re.compile(r"allerg[^.?\n]{0,60}\?\s{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<answer>[^.?\n]*)", re.I)
+_ALLERGY_ASKED = re.compile(
+    r"allerg[^.?\n]{0,60}\?\s{0,9}(?:\[?\w{1,20}\]?:?[ ])?(?P<answer>[^.?\n]*?)(?=\btak(?:es?|ing)\b|[.?\n]|\Z)", re.I
+)
 _SPEAKER = re.compile(
     r"\b(?:doctor|dr|gp|clinician|physician|nurse|patient|pt|interviewer|provider|therapist|counsell?or)\b\.?:", re.I
 )
