@@ -17,7 +17,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.export.reading import read_runs
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.formats import helm
-from exaid_evals.runs.registry import find_run
+from exaid_evals.runs.registry import find_run, format_of
 from runs.shapes import FAIRSEQ
 
 
@@ -294,3 +294,33 @@ def test_runs_of_helm_are_found_among_many_folders(tmp_path: Path, monkeypatch: 
         (tmp_path / f"suite{number}" / "law").mkdir(parents=True)
         (tmp_path / f"suite{number}" / "law" / "stats.json").write_text(stats)
     assert len(read(tmp_path)) == 5
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"train.log": "epoch 1 loss: 0.5\nepoch 2 loss: 0.25\n"},
+        {"log.txt": '{"epoch": 1, "loss": 0.5}\n{"epoch": 2, "loss": 0.25}\n'},
+        {f"run-a-tag-{name}.csv": "Wall time,Step,Value\n1,1,0.5\n" for name in ("loss", "acc")},
+        {"0.monitor.csv": '#{"t_start": 1.5}\nr,l,t\n1.0,10,0.5\n3.0,10,2.5\n'},
+    ],
+)
+def test_settings_that_are_read_are_watched(tmp_path: Path, files: dict[str, str]) -> None:
+    """An export that remembers a run reads it again when they change."""
+    for name, text in {**files, "config.json": '{"seed": 3}'}.items():
+        (tmp_path / name).write_text(text)
+    [run] = read(tmp_path)
+    form = format_of(tmp_path)
+    [source] = form.sources(tmp_path)
+    assert run.seed == 3
+    assert tmp_path / "config.json" in (form.inputs(source) or ())
+
+
+def test_final_results_beside_a_history_without_a_metric_are_the_runs(tmp_path: Path) -> None:
+    """What was logged were settings alone; and what is no number there is named."""
+    (tmp_path / "history.csv").write_text("epoch,lr\n1,0.1\n2,0.05\n")
+    (tmp_path / "results.json").write_text('{"test_accuracy": 0.75, "test_f1": NaN}')
+    [run] = read(tmp_path)
+    assert dict(run.metrics) == {"test_accuracy": 0.75, "test_f1": None}
+    [warning] = run.warnings
+    assert "results.json: test_f1: no number" in warning

@@ -47,6 +47,8 @@ RESULTS = tuple(
     )
 )
 """What training scripts write at their end beside the history: an object with the metrics that came out."""
+BESIDE = (*_CONFIGS, BATCHES, *RESULTS)
+"""What is read with a history where it lies in the same folder."""
 _LARGEST_RESULTS = 1 << 20
 _AS_LOGGED = 1e-6
 
@@ -77,14 +79,14 @@ class HistoryFile(Format):
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the file, and those that may lie beside it."""
         path = self._file(source)
-        return [path, *(path.parent / name for name in (*_CONFIGS, BATCHES, *RESULTS))]
+        return [path, *(path.parent / name for name in BESIDE)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each metric, and how its training went."""
-        run = run_of(self.history(source, source.path.stem), self, name, source)
         path = self._file(source)
         # Files of names of their own may be several runs, and what lies beside them is not said to be of one.
-        return with_results(run, path) if path == usual_file(path.parent, self.suffixes) else run
+        finals = path if path == usual_file(path.parent, self.suffixes) else None
+        return run_of(self.history(source, source.path.stem), self, name, source, finals)
 
     def history(self, source: Source, name: str) -> History:
         """Read a history."""
@@ -212,16 +214,24 @@ def batch_rows(folder: Path, warnings: list[str]) -> tuple[BatchRow, ...]:
 _EPOCHS = ("epoch", "epochs")
 
 
-def run_of(history: History, form: Format, name: str, source: Source) -> Run:
-    """Return the run that a history is of."""
+def run_of(history: History, form: Format, name: str, source: Source, finals: Path | None = None) -> Run:
+    """Return the run that a history is of.
+
+    Args:
+        history: of the run.
+        form: its format.
+        name: of the run.
+        source: where it lies.
+        finals: the history's file, beside which final results are looked for; None where nothing says that they are
+            this run's.
+
+    Raises:
+        DataError: neither has a metric.
+    """
     values = {
         metric: value_of(series, form.settings.metric_value, history) for metric, series in history.series.items()
     }
     metrics, beside = parted(values)
-    if not metrics:
-        named = first_few(list(beside.get("beside_metrics", {})), 5, " …")
-        what = f"holds no metric{f', but {named}' if named else ''}"
-        raise DataError(what, where=str(source.path), remedy="look at what the run logged")
     flat = leaves(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
     columns = _columns(history)
@@ -231,7 +241,7 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
         warnings.append(f"training diverged: {divergence}; look at the learning rate and at the history")
     position = position_of(source.folder)
     n_steps = len({point.step for series in history.series.values() for point in series.points})
-    return form.completed(
+    run = form.completed(
         source,
         Run(
             name,
@@ -250,9 +260,15 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
             warnings=tuple(warnings),
         ),
     )
+    run = run if finals is None else _with_results(run, finals)
+    if not run.metrics:
+        named = first_few(list(beside.get("beside_metrics", {})), 5, " …")
+        what = f"holds no metric{f', but {named}' if named else ''}"
+        raise DataError(what, where=str(source.path), remedy="look at what the run logged")
+    return run
 
 
-def with_results(run: Run, history: Path) -> Run:
+def _with_results(run: Run, history: Path) -> Run:
     """Return a run with the metrics that lie beside its history as final results, under names that it has not logged.
 
     Where it has logged one of the name, and no such value ends it, that is reported: the history's stands.
@@ -268,9 +284,10 @@ def with_results(run: Run, history: Path) -> Run:
                 warnings.append(f"{run.name}: {path.name}: {error.what}, so that it is left out")
             continue
         found = numbers_of(leaves(held))[0] if isinstance(held, dict) else {}
+        found = {name: one for name, one in found.items() if role_of_column(name) == "metric" and not is_beside(name)}
+        undefined = [name for name, one in found.items() if one is None and name not in metrics]
+        warnings += [f"{run.name}: {path.name}: {line}" for line in undefined_warning(undefined)]
         for name, value in found.items():
-            if role_of_column(name) != "metric" or is_beside(name):
-                continue
             logged = metrics.setdefault(name, value)
             if None not in (logged, value) and not math.isclose(logged or 0, value or 0, rel_tol=_AS_LOGGED):
                 warnings.append(

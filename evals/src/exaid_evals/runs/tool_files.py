@@ -25,13 +25,11 @@ from exaid_evals.runs.files.summary import seed_in, settings_of
 from exaid_evals.runs.files.values import numbers_of, undefined_warning
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import (
-    BATCHES,
-    RESULTS,
+    BESIDE,
     batch_rows,
     config_beside,
     leading_metric,
     run_of,
-    with_results,
 )
 from exaid_evals.runs.rows import Row, history_of
 
@@ -84,18 +82,17 @@ class ToolFile(Format):
         return {path.relative_to(place).as_posix(): Source(path) for path in found}
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the file of rows, and those with settings."""
+        """Return the file of rows, and what may lie beside it."""
         path = self.file_of(source.path)
         folder = path.parent if path else source.path
-        return [*([path] if path else []), *(folder / name for name in (*self.configs, BATCHES, *RESULTS))]
+        return [*([path] if path else []), *(folder / name for name in (*self.configs, *BESIDE))]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run."""
-        run = run_of(self.history(source, source.path.stem), self, name, source)
-        leading = next((one for one in self.leading if one in run.metrics), run.default_primary)
-        run = replace(run, default_primary=leading)
         own = self.file_of(source.path) if self.finals and source.path.is_dir() else None
-        return with_results(run, own) if own else run
+        run = run_of(self.history(source, source.path.stem), self, name, source, own)
+        leading = next((one for one in self.leading if one in run.metrics), run.default_primary)
+        return replace(run, default_primary=leading)
 
     def history(self, source: Source, name: str) -> History:
         """Read a history."""

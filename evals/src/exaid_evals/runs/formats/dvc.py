@@ -19,6 +19,7 @@ from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import read_document, read_object, read_yaml
 from exaid_evals.runs.files.values import mapping_of, numbers_of, plain
 from exaid_evals.runs.formats.row_files import csv_rows
+from exaid_evals.runs.history_files import BESIDE
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import Entry, ManyRuns, ToolFile, head
 
@@ -190,7 +191,8 @@ class DvcliveFormat(ToolFile):
         path = self.file_of(source.path)
         if path is None:
             return None
-        return [path, path.parent / "params.yaml", path.parent.parent / "params.yaml", *_tables(path).values()]
+        around = (path.parent.parent / name for name in (*self.configs, *BESIDE))
+        return [*(super().inputs(source) or ()), *around, *_tables(path).values()]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: what its metrics file says in the end, whatever the tables' last rows are."""

@@ -11,7 +11,7 @@ from exaid_evals.files import files_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import config_beside, run_of
+from exaid_evals.runs.history_files import BESIDE, config_beside, run_of
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, history_of, simple
 from exaid_evals.runs.tool_files import head
@@ -44,8 +44,8 @@ class MetricFilesFormat(Format):
         return [Source(place, run) for run in runs] if len(runs) > 1 else [Source(place)]
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the files."""
-        return _by_run(source.path).get(source.part, []) if source.part else _files_in(source.path)
+        """Return the files, and what may lie beside them."""
+        return [*_files_of(source), *(source.folder / name for name in BESIDE)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each metric."""
@@ -55,7 +55,7 @@ class MetricFilesFormat(Format):
         """Read every file."""
         warnings: list[str] = []
         rows: list[Row] = []
-        for path in self.inputs(source) or ():
+        for path in _files_of(source):
             metric = _named(path)[1]
             for row in csv_rows(path, warnings):
                 values = {key: one for key, one in row.items() if simple(key) not in _NO_VALUES}
@@ -73,6 +73,10 @@ def _by_run(place: Path) -> dict[str, list[Path]]:
     for path in _files_in(place):
         found.setdefault(_named(path)[0] or path.resolve().parent.name, []).append(path)
     return found
+
+
+def _files_of(source: Source) -> list[Path]:
+    return _by_run(source.path).get(source.part, []) if source.part else _files_in(source.path)
 
 
 def _named(path: Path) -> tuple[str, str]:

@@ -98,10 +98,6 @@ class SacredFormat(ToolFile):
             warnings.append(f"config.json: {error.what}, so that the run's settings are not known")
             return {}
 
-    def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the run's three files."""
-        return [source.path / name for name in ("run.json", "config.json", "metrics.json")]
-
     def read(self, source: Source, name: str) -> Run:
         """Read a run, and whether it ended."""
         run = super().read(source, name)
@@ -160,10 +156,6 @@ class RayTuneFormat(ToolFile):
         found = _TRIAL.search(source.path.name)
         trial = str(said) if said else found["id"] if found else run.trial or source.path.name
         return replace(run, trial=trial, group=source.folder.parent.name or None)
-
-    def inputs(self, source: Source) -> list[Path]:
-        """Return the results and the parameters."""
-        return [source.folder / name for name in ("result.json", "progress.csv", "params.json")]
 
     @staticmethod
     def _last(path: Path) -> dict[str, Any]:
@@ -269,10 +261,8 @@ class HfTrainerFormat(ToolFile):
         return {name: state[name] for name in names if state.get(name) not in (None, {})}
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the state and the results."""
-        state = self.file_of(source.path)
-        folder = source.folder
-        return [*([state] if state else []), *(folder / name for name in _RESULTS)]
+        """Return the state, what may lie beside it, and the results."""
+        return [*(super().inputs(source) or ()), *(source.folder / name for name in _RESULTS)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: its last values, and over them what its results files say came out."""

@@ -15,7 +15,7 @@ from exaid_evals.files import files_in, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.wandb_log import DamagedError, messages_of
 from exaid_evals.runs.history import History, series_of_points
-from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
+from exaid_evals.runs.history_files import BESIDE, batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
 from exaid_evals.runs.tool_files import head
 
@@ -46,8 +46,8 @@ class TensorBoardFormat(Format):
         return {name: Source(folder) for name, folder in sorted(_runs(place).items())}
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the event files."""
-        return [path for *_, path in _files_of(source.path)]
+        """Return the event files, and what may lie beside them."""
+        return [*(path for *_, path in _files_of(source.path)), *(source.path / name for name in BESIDE)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each scalar."""
