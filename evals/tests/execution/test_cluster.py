@@ -83,6 +83,12 @@ def test_no_scheduler_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         list(DaskCluster("tcp://127.0.0.1:9").map_ordered(squares, range(3)))
 
 
+def test_without_an_item_no_scheduler_is_looked_for() -> None:
+    """Such as where one file is checked, which is done here."""
+    nothing: list[int] = []
+    assert list(DaskCluster("tcp://127.0.0.1:1").map_ordered(squares, iter(nothing))) == []
+
+
 def test_what_is_no_cluster_is_refused() -> None:
     """An unknown word, and no worker at all."""
     for text in ("somewhere", "local:0"):

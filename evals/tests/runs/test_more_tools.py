@@ -104,6 +104,8 @@ def test_statistics_of_helm(tmp_path: Path) -> None:
         {"name": {"name": "exact_match", "split": "test"}, "count": 1, "mean": 0.5},
         {"name": {"name": "exact_match", "split": "test", "perturbation": worst}, "count": 1, "mean": 0.25},
         {"name": {"name": "exact_match", "split": "valid"}, "count": 0},
+        {"name": {"name": "f1", "split": "test", "sub_split": "short"}, "count": 1, "mean": 0.5},
+        {"name": {"name": "f1", "split": "test", "sub_split": "long"}, "count": 1, "mean": 0.75},
         {"name": {"name": "num_references", "split": "test"}, "count": 1, "mean": 4.0},
     ]
     (folder / "stats.json").write_text(json.dumps(stats))
@@ -115,7 +117,12 @@ def test_statistics_of_helm(tmp_path: Path) -> None:
     (folder / "run_spec.json").write_text(json.dumps(spec))
     [run] = read(tmp_path)
     assert (run.format, dict(run.config)) == ("helm", {"model": "org/a", "scenario.subject": "law"})
-    assert dict(run.metrics) == {"test/exact_match": 0.5, "test/exact_match@robustness.worst": 0.25}
+    assert dict(run.metrics) == {
+        "test/exact_match": 0.5,
+        "test/exact_match@robustness.worst": 0.25,
+        "test/short/f1": 0.5,
+        "test/long/f1": 0.75,
+    }
 
 
 def test_a_search_of_flaml_is_a_run_a_configuration(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,9 @@ class DaskCluster:
         items: Iterable[Item],
         meanwhile: Callable[[Client], AbstractContextManager[object]],
     ) -> Generator[tuple[Item, Result], None, None]:
-        if not items:
+        waiting = iter(items)
+        first = next(waiting, None)
+        if first is None:  # a scheduler is needed for work alone
             return
         client = self._connect()
         if self._address is not None:
@@ -109,7 +112,7 @@ class DaskCluster:
         began = time.perf_counter()
         try:
             with meanwhile(client):
-                yield from _ordered(client, build, items, done)
+                yield from _ordered(client, build, chain((first,), waiting), done)
         finally:
             seconds = time.perf_counter() - began
             for worker, n in sorted(done.items()):

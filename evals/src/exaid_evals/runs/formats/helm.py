@@ -25,6 +25,8 @@ _BELOW, _FOLDERS_AT_MOST = 3, 500
 class HelmFormat(Format):
     """Reads a run a folder: each metric's mean as `split/metric`, of perturbed instances `split/metric@perturbation`.
 
+    Parts of a split stand behind it: `split/part/metric`.
+
     Of a perturbation that is computed on several instances the kind is named too: `@robustness.worst`.
     """
 
@@ -46,7 +48,8 @@ class HelmFormat(Format):
         """Read a run; splits on which nothing was counted have no metric."""
         stats = [one for one in mappings_of(read_document(source.path / STATS)) if one.get("count")]
         spec = read_object(source.path / SPEC) if (source.path / SPEC).is_file() else {}
-        means = {_label(mapping_of(one.get("name"))): one.get("mean") for one in stats}
+        names = [mapping_of(one.get("name")) for one in stats]
+        means = {_label(one): stat.get("mean") for one, stat in zip(names, stats, strict=True) if one.get("name")}
         metrics, undefined = numbers_of({label: one for label, one in means.items() if not _is_counted(label)})
         if not metrics:
             raise DataError(
@@ -72,8 +75,8 @@ class HelmFormat(Format):
 def _label(name: Mapping[str, Any]) -> str:
     perturbation = mapping_of(name.get("perturbation"))
     parts = [str(perturbation[key]) for key in ("name", "computed_on") if perturbation.get(key)]
-    split = f"{name['split']}/" if name.get("split") else ""
-    return f"{split}{name.get('name')}" + (f"@{'.'.join(parts)}" if parts else "")
+    place = "/".join(str(name[key]) for key in ("split", "sub_split", "name") if name.get(key))
+    return place + (f"@{'.'.join(parts)}" if parts else "")
 
 
 def _is_counted(label: str) -> bool:
