@@ -20,7 +20,10 @@ from exaid_evals.runs.formats.run_tables import text_of
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
 
-_CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"?\"?,)?[^\n]*\b(?:mean_)?fit_time\b[^\n]*\b(?:mean_test_\w+|test_\w+)")
+_CSV = re.compile(
+    # The first column of times does: without `?>` each of many would be tried.
+    rb"\A(?:\xef\xbb\xbf)?(?:\"?\"?,)?(?>[^\n]*?\b(?:mean_)?fit_time\b)[^\n]*\b(?:mean_test_\w+|test_\w+)"
+)
 _JSON = re.compile(rb'\A\s*(?:\{|\[\s*\{|\{\s*"0"\s*:\s*\{)\s*(?:"[^"]*"\s*:\s*\d+\s*,\s*)?"(?:mean_)?fit_time"\s*:')
 _TURNED = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"\")?,0(?:,\d+)*\r?\n(?:mean_)?fit_time,")
 """A table whose rows are the columns of `cv_results_`, a column a candidate."""
