@@ -7,7 +7,7 @@ wording that HPO or MeSH has for another phenotype keeps that meaning.
 
 WORDINGS = """
 Abdominal distention: bloated
-Abdominal pain: belly pain; tummy pain; belly ache; tummy ache; stomach ache
+Abdominal pain: tummy pain; belly ache; tummy ache; stomach ache
 Abnormal facial shape: facial dysmorphia; unusual facies; unusual facial features
 Abnormality of the liver: liver disease; hepatopathy
 Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
@@ -82,7 +82,7 @@ Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
 Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; raised blood glucose
 Hyperhomocystinemia: elevated homocysteine; raised homocysteine
 Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes
-Hypoglycemia: low blood glucose; low glucose
+Hypoglycemia: low blood glucose
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
 Hypothyroidism: hypothyroid
 Hypotonia: decreased muscle tone; reduced muscle tone; poor muscle tone; decreased tone; floppy baby; floppy infant;
@@ -99,7 +99,7 @@ Jaundice: jaundiced; icteric
 Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints
 Left ventricular hypertrophy: LV hypertrophy
 Leukocytosis: elevated white blood cell count; high white blood cell count; elevated WBC; elevated leukocytes
-Leukopenia: low white blood cell count; low white cell count; low WBC
+Leukopenia: low white blood cell count; low WBC
 Levothyroxine: Synthroid
 Limb hypertonia: increased tone in the limbs; increased limb tone
 Loss of ambulation: lost ambulation; loss of independent walking; became wheelchair-bound; wheelchair bound
