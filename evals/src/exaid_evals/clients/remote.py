@@ -25,25 +25,25 @@ from exaid_evals.execution.questions import Ask, CommandGoneError
 _CONTEXT = ("eval_run_id", "variant_id", "case_id")
 
 
-class AskingClient(UnboundClient):
+class RemoteClient(UnboundClient):
     """Asks the process that holds the client that it describes itself as.
 
     Args:
         described: that client, built here for what it says of itself; it makes no call.
-        ask: asks a `Desk` there.
+        ask: asks a `ClientServer` there.
     """
 
     def __init__(self, described: LLMClient, ask: Ask) -> None:
         super().__init__(described)
         self.ask = ask
 
-    def bind(self, context: CallContext) -> _BoundAsking:
+    def bind(self, context: CallContext) -> _BoundRemote:
         """Return the client as one case under one variant uses it."""
-        return _BoundAsking(self, context)
+        return _BoundRemote(self, context)
 
 
-class _BoundAsking(BoundClient):
-    def __init__(self, outer: AskingClient, context: CallContext) -> None:
+class _BoundRemote(BoundClient):
+    def __init__(self, outer: RemoteClient, context: CallContext) -> None:
         super().__init__(outer)
         self._outer = outer
         self._said = {"session": uuid.uuid4().hex, "context": {name: getattr(context, name) for name in _CONTEXT}}
@@ -69,8 +69,8 @@ class _BoundAsking(BoundClient):
             raise StoppedError(error.what) from None
 
 
-class Desk:
-    """Makes the calls that `AskingClient`s ask for.
+class ClientServer:
+    """Makes the calls that `RemoteClient`s ask for.
 
     A worker that died may have left a call under way; whoever does its case once more waits for that answer, which is
     recorded then.

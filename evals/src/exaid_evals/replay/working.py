@@ -13,7 +13,7 @@ from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import Budget, LLMClient, StoppedError
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client, equip_client, reads_concepts
-from exaid_evals.clients.remote import AskingClient, Desk
+from exaid_evals.clients.remote import ClientServer, RemoteClient
 from exaid_evals.clients.stub import sentences_of
 from exaid_evals.concepts.base import Extractor
 from exaid_evals.concepts.registry import load_extractor
@@ -224,13 +224,13 @@ def do_live(
             yield from map_threads(worker, items, jobs=jobs, stop=stop)
         else:
             build = partial(_asking_worker, places, summarizer, stop_entities, dataset_hash)
-            yield from cluster.map_asking(build, items, answer=Desk(equipped), stop=stop)
+            yield from cluster.map_asking(build, items, answer=ClientServer(equipped), stop=stop)
 
 
 def _asking_worker(
     places: Places, summarizer: SummarizerConfig, stop_entities: frozenset[str], dataset_hash: str, ask: Ask
 ) -> Worker:
-    client = AskingClient(make_client(summarizer, stop_entities), ask)
+    client = RemoteClient(make_client(summarizer, stop_entities), ask)
     return Worker(places, summarizer, stop_entities, dataset_hash, client)
 
 

@@ -26,7 +26,7 @@ from exaid_evals.traces.model import Provenance, Trace, failed_trace, read_trace
 from exaid_evals.traces.plan import Plan
 
 if TYPE_CHECKING:
-    from exaid_evals.traces.mac.source import AskingSource
+    from exaid_evals.traces.mac.source import WorkerSource
 
 
 class TraceSource(Protocol):
@@ -249,13 +249,13 @@ def _conversation(
             lambda cases: executor(jobs, cluster, at_most=len(cases) // _WORTH_A_PROCESS).map_ordered(workers, cases),
         )
         return
-    from exaid_evals.traces.mac.keeper import KeeperDesk, Keeping
+    from exaid_evals.traces.mac.call_service import CallServer, RecordedCalls
     from exaid_evals.traces.mac.recording import RecordedRun
-    from exaid_evals.traces.mac.source import AskingSource, MacSource
+    from exaid_evals.traces.mac.source import MacSource, WorkerSource
 
     made, epoch = plan.provenance, plan.manifest.created_at
     run = RecordedRun(made.mas_run_id, epoch, made.mac_commit, made.model)
-    with Keeping(plan.live, run, on_note, budget) as keeper, MacSource(plan.live, made, epoch, keeper) as mac:
+    with RecordedCalls(plan.live, run, on_note, budget) as service, MacSource(plan.live, made, epoch, service) as mac:
         if cluster is None:
             # MAC waits, in a process of its own: threads, each case as it ends.
             yield (
@@ -264,13 +264,13 @@ def _conversation(
             )
             return
         asking = asking_executor(cluster)
-        there = partial(AskingSource, replace(plan.live, endpoint=None), made, epoch, keeper.replaying)
+        there = partial(WorkerSource, replace(plan.live, endpoint=None), made, epoch, service.replaying)
         build = partial(_asking_writer, _Making.of(plan), there)
         stop = partial(budget.stop, "interrupted")
-        yield mac, lambda cases: asking.map_asking(build, cases, answer=KeeperDesk(keeper), stop=stop)
+        yield mac, lambda cases: asking.map_asking(build, cases, answer=CallServer(service), stop=stop)
 
 
-def _asking_writer(making: _Making, source: Callable[[Ask], AskingSource], ask: Ask) -> _Writer:
+def _asking_writer(making: _Making, source: Callable[[Ask], WorkerSource], ask: Ask) -> _Writer:
     return _Writer(making, source(ask).generate)
 
 

@@ -14,8 +14,8 @@ from exaid_evals.clients.base import StoppedError
 from exaid_evals.config.mas_generation import Stage
 from exaid_evals.errors import CaseFailedError, DataError, ExaidError, LLMError
 from exaid_evals.execution.questions import Ask
+from exaid_evals.traces.mac.call_service import CallService, RemoteCalls
 from exaid_evals.traces.mac.calls import Answers, Session, Trouble
-from exaid_evals.traces.mac.keeper import AskingKeeper, Keeper
 from exaid_evals.traces.mac.process import End, Said, Try, Verdict, agent_of, run_child, verdict_on
 from exaid_evals.traces.mac.proxy import Address, Proxy
 from exaid_evals.traces.mac.recording import Outcome, SaidAt
@@ -33,14 +33,14 @@ class MacSource:
         settings: what to run, and how.
         provenance: what every record says about its making.
         epoch: time stamp of every case's first message.
-        keeper: has what was recorded, and answers MAC's calls.
+        service: has what was recorded, and answers MAC's calls.
     """
 
-    def __init__(self, settings: MacSettings, provenance: Provenance, epoch: str, keeper: Keeper) -> None:
+    def __init__(self, settings: MacSettings, provenance: Provenance, epoch: str, service: CallService) -> None:
         self._settings = settings
         self._provenance = provenance
         self._epoch = epoch
-        self._keeper = keeper
+        self._service = service
         self._stop = threading.Event()
         self._proxy: Proxy
 
@@ -81,36 +81,36 @@ class MacSource:
         """
         if self._stop.is_set():
             raise _stopped(case.case_id)
-        keeper = self._keeper
-        known = keeper.outcome(case.case_id)
-        if keeper.replaying and known is None:
+        service = self._service
+        known = service.outcome(case.case_id)
+        if service.replaying and known is None:
             remedy = f"record it with {self._settings.command}"
             raise DataError("was not recorded to its end", where=case.case_id, remedy=remedy)
-        if keeper.replaying and known is not None and known.failure_reason is not None:
+        if service.replaying and known is not None and known.failure_reason is not None:
             # A hang or a crash is not to be had again; that it was is what the recording says.
             raise CaseFailedError(known.failure_reason, where=case.case_id)
-        if known is None and (stop_reason := keeper.stop_reason()) is not None:
+        if known is None and (stop_reason := service.stop_reason()) is not None:
             # It would be started to be refused its first new call.
             raise StoppedError(stop_reason, where=case.case_id)
-        result, session, verdict, tries = self._tried(case.case_id, keeper.calls(case.case_id))
+        result, session, verdict, tries = self._tried(case.case_id, service.calls(case.case_id))
         if session.stopped:
-            raise StoppedError(keeper.stop_reason() or "", where=case.case_id)
+            raise StoppedError(service.stop_reason() or "", where=case.case_id)
         if verdict.fatal:
             raise _fatal(case.case_id, verdict, session.trouble)
         hashes = tuple(sha256_text(item.content) for item in result.said) if verdict.failure is None else ()
-        if keeper.replaying:
+        if service.replaying:
             self._require_as_recorded(case.case_id, known, verdict, hashes)
         if verdict.failure is not None:
             reason = verdict.failure if tries == 1 else f"{verdict.failure} (the last of {tries} tries)"
-            keeper.add_outcome(case.case_id, Outcome(tries, failure_reason=reason))
+            service.add_outcome(case.case_id, Outcome(tries, failure_reason=reason))
             raise CaseFailedError(reason, where=case.case_id)
         if verdict.note is not None:
-            keeper.note(f"{case.case_id}: {verdict.note}")
+            service.note(f"{case.case_id}: {verdict.note}")
         if known is not None and tuple(one.content_sha256 for one in known.messages) == hashes:
             times = known.messages
         else:
             times = _times(result.said, hashes, session)
-            keeper.add_outcome(case.case_id, Outcome(tries, note=verdict.note, messages=times))
+            service.add_outcome(case.case_id, Outcome(tries, note=verdict.note, messages=times))
         messages = tuple(
             Message(
                 agent_of(item.name),
@@ -139,7 +139,7 @@ class MacSource:
             if verdict.failure is None or verdict.fatal or not again:
                 return result, session, verdict, number
             wait_s = self._wait_s(case_id, number, verdict.wait_s)
-            self._keeper.note(f"{case_id}: {verdict.failure}; once more in {wait_s:.0f} s")
+            self._service.note(f"{case_id}: {verdict.failure}; once more in {wait_s:.0f} s")
             if self._stop.wait(wait_s):
                 break
         raise _stopped(case_id)
@@ -187,7 +187,7 @@ class MacSource:
         raise DataError(what, where=case_id, remedy=remedy)
 
 
-class AskingSource:
+class WorkerSource:
     """Runs MAC on a worker, one case after the other; the command that it asks keeps recording, budget and connection.
 
     Args:
@@ -199,8 +199,8 @@ class AskingSource:
     """
 
     def __init__(self, settings: MacSettings, provenance: Provenance, epoch: str, replaying: bool, ask: Ask) -> None:
-        keeper = AskingKeeper(ask, replaying=replaying)
-        self._source = partial(MacSource, settings, provenance, epoch, keeper)
+        service = RemoteCalls(ask, replaying=replaying)
+        self._source = partial(MacSource, settings, provenance, epoch, service)
 
     def generate(self, case: Case) -> Trace:
         """Return MAC's conversation about a case; as of `MacSource`."""

@@ -18,7 +18,7 @@ from exaid_evals.traces.mac.settings import MacSettings
 OnNote = Callable[[str], None]
 
 
-class Keeper(Protocol):
+class CallService(Protocol):
     """Keeps what came of cases, and gives the answers to their calls.
 
     Attributes:
@@ -43,7 +43,7 @@ class Keeper(Protocol):
         """Return what answers the calls of a case."""
 
 
-class Keeping:
+class RecordedCalls:
     """Keeps recording, budget and connection in this process, while the `with` block lasts.
 
     Args:
@@ -79,32 +79,32 @@ class Keeping:
         self._open.close()
 
     def note(self, what: str) -> None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         self._on_note(what)
 
     def stop_reason(self) -> str | None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         return self._budget.stop_reason
 
     def outcome(self, case_id: str) -> Outcome | None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         return self._recording.outcome(case_id)
 
     def add_outcome(self, case_id: str, outcome: Outcome) -> None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         self._recording.add_outcome(case_id, outcome)
 
     def calls(self, case_id: str) -> CaseCalls:
-        """Do as `Keeper` says; for a case that another worker has begun, the same again."""
+        """Do as `CallService` says; for a case that another worker has begun, the same again."""
         new = CaseCalls(case_id, self._recording, self._forward, self._budget)
         return self._calls.setdefault(case_id, new)
 
 
-class AskingKeeper:
+class RemoteCalls:
     """Leaves recording, budget and connection to the command that it asks.
 
     Args:
-        ask: asks a `KeeperDesk` there.
+        ask: asks a `CallServer` there.
         replaying: as the command's.
     """
 
@@ -113,25 +113,25 @@ class AskingKeeper:
         self._ask_command = ask
 
     def note(self, what: str) -> None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         self._ask("note", note=what)
 
     def stop_reason(self) -> str | None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         reason: str | None = self._ask("stop_reason")
         return reason
 
     def outcome(self, case_id: str) -> Outcome | None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         found = self._ask("outcome", case_id=case_id)
         return None if found is None else _outcome(found)
 
     def add_outcome(self, case_id: str, outcome: Outcome) -> None:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         self._ask("add_outcome", case_id=case_id, outcome=asdict(outcome))
 
     def calls(self, case_id: str) -> Answers:
-        """Do as `Keeper` says."""
+        """Do as `CallService` says."""
         return _AskedCalls(case_id, self._ask)
 
     def _ask(self, what: str, **about: Any) -> Any:
@@ -159,30 +159,30 @@ class _AskedCalls:
         return Reply(**{**reply, "trouble": trouble, "deltas": _pairs(reply["deltas"])}), request_sha256, made
 
 
-class KeeperDesk:
-    """Answers what `AskingKeeper`s ask.
+class CallServer:
+    """Answers what `RemoteCalls`s ask.
 
     Args:
-        keeper: of this process.
+        service: of this process.
     """
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, service: CallService) -> None:
+        self._service = service
 
     def __call__(self, _asker: str, question: Mapping[str, Any]) -> Any:
         """Return the answer to a question."""
-        keeper = self._keeper
+        service = self._service
         match question["what"]:
             case "note":
-                return keeper.note(question["note"])
+                return service.note(question["note"])
             case "stop_reason":
-                return keeper.stop_reason()
+                return service.stop_reason()
             case "outcome":
-                known = keeper.outcome(question["case_id"])
+                known = service.outcome(question["case_id"])
                 return None if known is None else asdict(known)
             case "add_outcome":
-                return keeper.add_outcome(question["case_id"], _outcome(question["outcome"]))
-        reply, request_sha256, answer = keeper.calls(question["case_id"]).answer(question["body"], question["repeats"])
+                return service.add_outcome(question["case_id"], _outcome(question["outcome"]))
+        reply, request_sha256, answer = service.calls(question["case_id"]).answer(question["body"], question["repeats"])
         return asdict(reply), request_sha256, None if answer is None else asdict(answer)
 
 
