@@ -16,6 +16,7 @@ from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.validation.aggregates import curve_problems, disorder
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 
 Found = Callable[[int, str], None]
@@ -321,7 +322,7 @@ class MetricsCheck(FileCheck):
             for problem in disorder(aggregate):
                 self.found(line, f"{name:.80}: {problem}")
         for name, curve in record.get("curves", {}).items():
-            for problem in _curve_problems(curve):
+            for problem in curve_problems(curve):
                 self.found(line, f"{name:.80}: {problem}")
         if self.incomplete:
             return
@@ -379,32 +380,3 @@ def check_within(path: Path) -> tuple[MetricsCheck, list[Finding]]:
     check = MetricsCheck(path, Surroundings(), found.append)
     check.beside = False
     return check, found
-
-
-_ORDER = (("min", "median"), ("median", "max"), ("min", "mean"), ("mean", "max"), ("ci95_low", "ci95_high"))
-
-
-def disorder(aggregate: Record) -> Iterator[str]:
-    """Yield what an aggregate's numbers contradict in each other."""
-    defined = {name: aggregate.get(name) for pair in _ORDER for name in pair}
-    for low, high in _ORDER:
-        below, above = defined[low], defined[high]
-        if below is not None and above is not None and below > above and not equal_as_rounded(below, above):
-            yield f"{low} {below} exceeds {high} {above}"
-    if aggregate["n"] == 0 and any(value is not None for value in defined.values()):
-        yield "numbers over no defined value"
-    if aggregate["n"] > 0 and defined["mean"] is None:
-        yield f"no mean over {aggregate['n']} values"
-
-
-def _curve_problems(curve: Record) -> Iterator[str]:
-    """Yield what the parts of a curve contradict in each other; bands may be absent (before version 1.1.0)."""
-    parts = {name: values for name, values in curve.items() if values or not name.startswith("band_")}
-    lengths = {name: len(values) for name, values in parts.items()}
-    if len(set(lengths.values())) > 1 or len({"band_low", "band_high"} & set(parts)) == 1:
-        yield f"parts of different length: {', '.join(f'{name} {n}' for name, n in sorted(lengths.items()))}"
-        return
-    for low, high in (("ci95_low", "ci95_high"), ("band_low", "mean"), ("mean", "band_high")):
-        for x, below, above in zip(curve["x"], parts.get(low, ()), parts.get(high, ()), strict=False):
-            if below is not None and above is not None and below > above and not equal_as_rounded(below, above):
-                yield f"at {x}, {low} {below} exceeds {high} {above}"

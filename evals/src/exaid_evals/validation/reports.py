@@ -10,8 +10,8 @@ from pathlib import Path
 from exaid_evals.artifacts.canonical import equal_as_rounded
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.stats.descriptive import finite
+from exaid_evals.validation.aggregates import disorder
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
-from exaid_evals.validation.metrics import disorder
 
 
 class ExportCheck(FileCheck):
