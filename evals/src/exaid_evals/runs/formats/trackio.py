@@ -15,6 +15,10 @@ from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in
 
 _TABLES = ("metrics", "configs", "system_metrics")
 
+_BY_ID = ("SELECT run_id, run_name, step, metrics FROM metrics ORDER BY id", "SELECT run_id, config FROM configs")
+# Older versions know runs by their names alone.
+_BY_NAME = ("SELECT run_name, run_name, step, metrics FROM metrics ORDER BY id", "SELECT run_name, config FROM configs")
+
 
 class TrackioFormat(ManyRuns):
     """Reads a run each, by its name; of runs with one name each with the beginning of its id, or all of it."""
@@ -28,11 +32,10 @@ class TrackioFormat(ManyRuns):
     def entries(self, path: Path) -> Mapping[str, Entry]:
         """Read every run that has logged something."""
         with opened_database(path, _TABLES, "Trackio's") as database:
-            # Older versions know runs by their names alone.
             columns = {row[1] for row in database.execute("PRAGMA table_info(metrics)")}
-            key = "run_id" if "run_id" in columns else "run_name"
-            logged = database.execute(f"SELECT {key}, run_name, step, metrics FROM metrics ORDER BY id").fetchall()  # noqa: S608 - one of two names
-            settings = dict(database.execute(f"SELECT {key}, config FROM configs").fetchall())  # noqa: S608
+            queries = _BY_ID if "run_id" in columns else _BY_NAME
+            logged, configs = (database.execute(query).fetchall() for query in queries)
+        settings = dict(configs)
         rows: dict[tuple[str, str], list[Row]] = {}
         for run, name, step, metrics in logged:
             rows.setdefault((str(run), str(name)), []).append({**_object(metrics), "step": step})
