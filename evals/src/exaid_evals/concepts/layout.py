@@ -36,7 +36,7 @@ _ANSWER = re.compile(
 _TAIL = re.compile(
     r"(?:(?P<over>[ ](?:gone(?: away)?|go away|resolved?|stop(?:ped)?|ceased?|disappear(?:ed)?|subsided?))"
     r"|[ ](?:still|there|present|now|today|again|at all)|[ ](?:type )?[A-H]|[ ]virus"
-    r"|[ ](?:pcr|antigen|tests?|serology|screen(?:ing)?|swab)|\?)+\Z",
+    r"|[ ](?:pcr|antigen|tests?|serology|screen(?:ing)?|swab)|\?){1,12}\Z",
     re.IGNORECASE,
 )
 _QUESTION_ENDS = re.compile(r"[.;:=?|\n\t]|[ ]{2}|(?i:\b(?:no|none|yes),)")

@@ -25,6 +25,8 @@ Answer = Callable[[str, Mapping[str, Any]], Any]
 """Who asks and the question in, the answer out; called from several threads at once."""
 
 _LISTENING_S, _ASKING_S = 1.0, 5.0
+_REACHING_S = 3.0
+"""A scheduler that is gone is waited for so long; Dask itself would try for half a minute."""
 _MOST_AT_ONCE = 256
 _UNDER_WAY = ("executing", "long-running")
 _WITHOUT = "do this case without --cluster"
@@ -137,7 +139,7 @@ class Answering:
     def _listen(self) -> None:
         while not self._over.is_set():
             try:
-                number, asker, question = self._questions.get(timeout=_LISTENING_S)
+                number, asker, question = self._questions.get(timeout=_LISTENING_S, callback_timeout=_REACHING_S)
             except TimeoutError:
                 continue
             except Exception:  # the scheduler is gone, which whoever waits for results reports
@@ -173,7 +175,7 @@ class Answering:
                 self._replies[asker] = _replies(self._client, self._command, asker)
             number, *_ = found = reply.result()
             try:
-                self._replies[asker].put(found)
+                self._replies[asker].put(found, callback_timeout=_REACHING_S)
             except (OverflowError, UnicodeError) as error:  # integers beyond 64 bits, half a surrogate pair
                 what = f"the answer cannot be sent to a worker ({error})"
                 self._replies[asker].put([number, [ExaidError.__name__, what, None, _WITHOUT], None])
