@@ -21,12 +21,14 @@ class Carried:
     def __init__(self) -> None:
         self._held: queue.Queue[Any] = queue.Queue()
 
-    def put(self, value: Any) -> None:
-        """Carry a value."""
+    def put(self, value: Any, callback_timeout: float = 0) -> None:
+        """Carry a value, however long that may take."""
+        del callback_timeout
         self._held.put(protocol.loads(protocol.dumps(value)))
 
-    def get(self, timeout: float) -> Any:
+    def get(self, timeout: float, callback_timeout: float = 0) -> Any:
         """Return the next value, or raise TimeoutError."""
+        del callback_timeout
         try:
             return self._held.get(timeout=timeout)
         except queue.Empty:

@@ -178,7 +178,8 @@ class Answering:
                 self._replies[asker].put(found, callback_timeout=_REACHING_S)
             except (OverflowError, UnicodeError) as error:  # integers beyond 64 bits, half a surrogate pair
                 what = f"the answer cannot be sent to a worker ({error})"
-                self._replies[asker].put([number, [ExaidError.__name__, what, None, _WITHOUT], None])
+                refused = [number, [ExaidError.__name__, what, None, _WITHOUT], None]
+                self._replies[asker].put(refused, callback_timeout=_REACHING_S)
         except Exception:  # the scheduler is gone, as above
             self._over.set()
 
