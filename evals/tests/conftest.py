@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dask_cluster import Started
 from exaid_evals.config.campaign import Campaign
 from factories import write_campaign
 from sharing import FOLDER
@@ -57,3 +59,20 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def campaign(tmp_path: Path) -> Campaign:
     """Return a valid campaign of three cases, the last of which failed, under V0 and V3."""
     return write_campaign(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def cluster_without_key() -> Iterator[Started]:
+    """Return a Dask cluster of two workers, whose environment holds no key, for tests that leave it whole."""
+    assert "OPENAI_API_KEY" not in os.environ
+    found = Started()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def started() -> Iterator[Started]:
+    """Return a running Dask cluster of two workers, of which a test may kill a part."""
+    found = Started()
+    yield found
+    found.stop()

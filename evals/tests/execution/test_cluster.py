@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -37,14 +36,6 @@ def slow_square(number: int, *, seconds: float = 0.1) -> int:
 def squares() -> partial[int]:
     """Build the work."""
     return partial(slow_square)
-
-
-@pytest.fixture
-def started() -> Iterator[Started]:
-    """Return a running cluster of two workers."""
-    found = Started()
-    yield found
-    found.stop()
 
 
 def test_a_killed_worker_costs_nothing(started: Started, capfd: pytest.CaptureFixture[str]) -> None:

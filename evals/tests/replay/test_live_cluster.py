@@ -23,27 +23,10 @@ pytestmark = pytest.mark.slow
 N_RUNS, N_CALLS = 20, 57
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Started]:
-    """Return a cluster of two workers, whose environment holds no key, for tests that leave it whole."""
-    assert "OPENAI_API_KEY" not in os.environ
-    found = Started()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def started() -> Iterator[Started]:
-    """Return one of which a test kills a part."""
-    found = Started()
-    yield found
-    found.stop()
-
-
 @pytest.fixture
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     """Return the live model's server, known to the command alone."""
-    request.getfixturevalue("started" if "started" in request.fixturenames else "shared")
+    request.getfixturevalue("started" if "started" in request.fixturenames else "cluster_without_key")
     with OpenAIServer(latency_s=0.02) as found:
         monkeypatch.setenv("OPENAI_API_KEY", "test-key-0123456789")
         monkeypatch.setenv("OPENAI_BASE_URL", found.base_url)
@@ -56,29 +39,29 @@ def n_recorded(campaign: Campaign) -> int:
 
 
 def test_workers_without_a_key_replay_what_the_command_asks(
-    tmp_path: Path, shared: Started, server: OpenAIServer
+    tmp_path: Path, cluster_without_key: Started, server: OpenAIServer
 ) -> None:
     """A replay of the recordings gives the same bytes here and on the cluster, with the same recordings left."""
     live = freeze(tmp_path / "live", CONVERSATIONS)
-    outcome = do(live, settings(cluster=shared.address))
+    outcome = do(live, settings(cluster=cluster_without_key.address))
     assert (outcome.written, outcome.failed, outcome.left) == (N_RUNS, {}, 0)
     assert outcome.spent.calls == len(server.requests) == n_recorded(live) == N_CALLS
-    for name, where in (("here", {"jobs": 2}), ("there", {"cluster": shared.address})):
+    for name, where in (("here", {"jobs": 2}), ("there", {"cluster": cluster_without_key.address})):
         campaign, outcome = replayed(tmp_path / name, live, **where)
         assert (outcome.written, outcome.failed, outcome.spent.calls) == (N_RUNS, {}, 0)
         assert files(campaign.runs) == files(live.runs)
         assert files(campaign.cassettes) == files(live.cassettes)
 
 
-def test_the_budget_holds_over_all_workers(tmp_path: Path, shared: Started, server: OpenAIServer) -> None:
+def test_the_budget_holds_over_all_workers(tmp_path: Path, cluster_without_key: Started, server: OpenAIServer) -> None:
     """Not one call more is made than allowed, and the next command pays for the others alone."""
     campaign = freeze(tmp_path, CONVERSATIONS)
-    outcome = do(campaign, settings(cluster=shared.address, max_calls=7))
+    outcome = do(campaign, settings(cluster=cluster_without_key.address, max_calls=7))
     assert outcome.stopped is not None
     assert outcome.stopped.startswith("the budget of 7 calls is used up")
     assert (outcome.spent.calls, len(server.requests)) == (7, 7)
     assert outcome.written + outcome.left == N_RUNS
-    outcome = do(campaign, settings(cluster=shared.address))
+    outcome = do(campaign, settings(cluster=cluster_without_key.address))
     assert (outcome.spent.calls, outcome.left, len(server.requests)) == (N_CALLS - 7, 0, N_CALLS)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,23 +19,6 @@ pytestmark = pytest.mark.slow
 CALLS_OF_A_CASE = 8
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Started]:
-    """Return a cluster of two workers, whose environment holds no key, for tests that leave it whole."""
-    assert "OPENAI_API_KEY" not in os.environ
-    found = Started()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def started() -> Iterator[Started]:
-    """Return one of which a test kills a part."""
-    found = Started()
-    yield found
-    found.stop()
-
-
 def made_there(
     folder: Path, mac: Checkout, started: Started, provider: Provider, budget: Budget | None = None
 ) -> Result:
@@ -51,25 +32,29 @@ def n_recorded(folder: Path) -> int:
     return sum(record["record_type"] == "mac_call" for record in read_recording(recording)[0])
 
 
-def test_workers_without_a_key_run_mac(tmp_path: Path, mac: Checkout, shared: Started, provider: Provider) -> None:
+def test_workers_without_a_key_run_mac(
+    tmp_path: Path, mac: Checkout, cluster_without_key: Started, provider: Provider
+) -> None:
     """A replay makes the same traces here and there, and nothing is asked that is not recorded."""
-    result = made_there(tmp_path / "live", mac, shared, provider)
+    result = made_there(tmp_path / "live", mac, cluster_without_key, provider)
     assert (result.made, result.failed, result.left) == (CASES, (), 0)
     assert result.spent.calls == len(provider.asked) == n_recorded(tmp_path / "live") == len(CASES) * CALLS_OF_A_CASE
     here = replayed(tmp_path / "here", tmp_path / "live", mac)
-    there = replayed(tmp_path / "there", tmp_path / "live", mac, cluster=shared.address)
+    there = replayed(tmp_path / "there", tmp_path / "live", mac, cluster=cluster_without_key.address)
     assert here.made == there.made == CASES
     traces = [Campaign(tmp_path / name).traces for name in ("live", "here", "there")]
     assert contents(traces[0]) == contents(traces[1]) == contents(traces[2])
 
 
-def test_the_budget_holds_over_all_workers(tmp_path: Path, mac: Checkout, shared: Started, provider: Provider) -> None:
+def test_the_budget_holds_over_all_workers(
+    tmp_path: Path, mac: Checkout, cluster_without_key: Started, provider: Provider
+) -> None:
     """Not one call more is made than allowed, and the next command pays for the others alone."""
-    result = made_there(tmp_path, mac, shared, provider, Budget(max_calls=11))
+    result = made_there(tmp_path, mac, cluster_without_key, provider, Budget(max_calls=11))
     assert (result.stopped or "").startswith("the budget of 11 calls is used up")
     assert (result.spent.calls, len(provider.asked)) == (11, 11)
     assert result.left
-    result = made_there(tmp_path, mac, shared, provider)
+    result = made_there(tmp_path, mac, cluster_without_key, provider)
     assert (result.left, len(provider.asked)) == (0, len(CASES) * CALLS_OF_A_CASE)
 
 
@@ -85,12 +70,12 @@ def test_a_killed_worker_costs_no_call(tmp_path: Path, mac: Checkout, started: S
     assert len(provider.asked) == n_recorded(tmp_path) == len(CASES) * CALLS_OF_A_CASE
 
 
-def test_what_goes_wrong_there_is_reported_here(tmp_path: Path, mac: Checkout, shared: Started) -> None:
+def test_what_goes_wrong_there_is_reported_here(tmp_path: Path, mac: Checkout, cluster_without_key: Started) -> None:
     """A crash of MAC on a worker is tried again there, and noted and the case's failure here."""
     notes: list[str] = []
     with Provider(cue("case-1003", 2, "<<crash>>")) as provider:
         plan = planned(tmp_path, mac, provider.base_url)
-        result = make_traces(plan, cluster=shared.address, on_note=notes.append)
+        result = make_traces(plan, cluster=cluster_without_key.address, on_note=notes.append)
     [(case_id, reason)] = result.failed
     assert (case_id, "(the last of 2 tries)" in reason) == ("case-1003", True)
     assert [note.partition(":")[0] for note in notes] == ["case-1003"]
