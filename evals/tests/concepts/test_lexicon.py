@@ -298,11 +298,20 @@ def test_adjectives_and_verbs_of_something_else_name_nothing(lexicon: Extractor,
 
 def test_what_lies_in_a_longer_mention_is_shown_and_not_counted(lexicon: Extractor) -> None:
     """A phenotype within one of its kinds is nested: `annotate` has it, `mentions` has not."""
-    text = "conductive hearing impairment"
+    text = "Conductive hearing impairment is part of this syndrome."
     assert isinstance(lexicon, AnnotatingExtractor)
     shown = {(one.concept_id, one.nested) for one in lexicon.annotate([text])[0]}
     assert shown == {("HP:0000405", False), ("HP:0000365", True)}
     assert ids(lexicon, text) == {"HP:0000405"}
+
+
+@pytest.mark.parametrize(
+    "text", ["She has conductive hearing impairment. The disorder is rare, and she is the first here.", "Gait ataxia."]
+)
+def test_of_one_patient_the_longest_names_alone_are_shown(lexicon: Extractor, text: str) -> None:
+    """What one patient has is told once, as exactly as it is said."""
+    assert isinstance(lexicon, AnnotatingExtractor)
+    assert not any(one.nested for one in lexicon.annotate([text])[0])
 
 
 def test_a_name_two_sources_share_has_one_id(lexicon: Extractor) -> None:

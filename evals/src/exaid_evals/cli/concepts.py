@@ -145,9 +145,10 @@ class ConceptsRequest(ExtractorRequest, JobsRequest, ConfigRequest):
 def run(request: ConceptsRequest) -> int:
     """Show which clinical concepts the extractor sees in FILE; without one, or with -, in standard input.
 
-    Offsets count code points. Every mention is listed. `negated` marks what the text denies, and `experiencer` what it
-    says of someone other than the patient; measures leave out both unless metrics.yaml says otherwise. Exit status: 1
-    where a line is not a record with a text.
+    Offsets count code points. Every mention is listed, one within a longer name only where the text is about a disease
+    or a group of patients. `negated` marks what the text denies, and `experiencer` what it says of someone other than
+    the patient; measures leave out both unless metrics.yaml says otherwise. Exit status: 1 where a line is not a record
+    with a text.
     """
     from exaid_evals.execution.choose import executor
 

@@ -19,7 +19,7 @@ from exaid_evals.concepts.tables import Tables
 from exaid_evals.errors import ConfigError
 from exaid_evals.ontologies import KNOWN, NAMES, drugs, fingerprint, hpo, load_vocabulary
 
-ALGORITHM = "lexicon-10"
+ALGORITHM = "lexicon-11"
 """Raise the number with every change of behaviour: it is part of each signature and of the cache's key."""
 
 

@@ -115,6 +115,18 @@ _DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST, _SUPPOSES = 1, 2, 4, 8, 16
 """What a word may begin, the third at the head of a sentence alone: one without them says all of the patient."""
 
 
+_OF_ONE = (" he ", " she ", " his ", " her ", "-old")
+_OF_MANY = (" we ", "patients", "families", "syndrome", "disorder", "disease", " gene", "mutation", "cases", " stud")
+"""Parts of words that reports on one patient hold, and articles on a disease or a group."""
+
+
+def about_one_patient(text: str) -> bool:
+    """Whether a text speaks of one patient rather than of a disease or a group; one that says neither does."""
+    text = f" {text.lower()}"
+    of_one = sum(map(text.count, _OF_ONE))
+    return of_one >= sum(map(text.count, _OF_MANY)) if of_one else not any(map(text.__contains__, _OF_MANY))
+
+
 def _trigger(word: str) -> int:
     return (
         (word in negation.TRIGGER_WORDS) * _DENIES

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
-from exaid_evals.concepts.context import not_affirmed
+from exaid_evals.concepts.context import about_one_patient, not_affirmed
 from exaid_evals.concepts.layout import has_layout, may_have_heading, with_layout
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, letters, resolve, singular
@@ -93,8 +93,18 @@ class LexiconExtractor:
         return [_placed(said, self._affirmed) for said in self._say(texts)]
 
     def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
-        """Find every mention; see the protocol."""
-        return [_placed(said, _every) for said in self._say(texts)]
+        """Find every mention; see the protocol.
+
+        Of one patient the longest names alone are told: a chronic cough is no second finding beside its being a cough.
+        What is written about diseases and groups names each, as those who annotate such texts do.
+        """
+        found = [_placed(said, _every) for said in self._say(texts)]
+        return [
+            tuple([one for one in mentions if not one.nested])
+            if any(one.nested for one in mentions) and about_one_patient(text)
+            else mentions
+            for text, mentions in zip(texts, found, strict=True)
+        ]
 
     def concept_sets(self, texts: Sequence[str]) -> list[frozenset[str]]:
         """Return the ids that each text affirms, without where."""

@@ -23,10 +23,10 @@ OTHER_CLAUSE = frozenset(
     """.split()  # noqa: SIM905
 )
 """Between the words of a shared phrase these begin another statement."""
-_ADJECTIVE = re.compile(r"(?:ic|al|ous|ar|ed|ive|ary|id)$")
+_ADJECTIVE = re.compile(r"(?:ic|al|ous|ar|ed|(?<!thr)ive|ary|id)$")
 # What ends a phrase of several words in front of a noun describes that noun: *a face with broad forehead*.
 _ATTRIBUTE = re.compile(
-    r"(?!(?:ear|mal|scar|molar|interval|canal|withdrawal|refusal|survival)$).*(?:ic|al|ous|ar|ive|[ao]ry)$"
+    r"(?!(?:ear|mal|scar|molar|interval|canal|withdrawal|refusal|survival|thrive)$).*(?:ic|al|ous|ar|ive|[ao]ry)$"
     r"|(?:short|long|small|large|broad|wide|narrow|thin|thick|high|low)$"
 )
 _OF_ITS_OWN = frozenset(

@@ -30,7 +30,7 @@ Cephalexin: Keflex
 Cerebral atrophy: cerebral volume loss; reduced cerebral volume
 Clinodactyly of the 5th finger: clinodactyly of the fifth fingers; incurved fifth fingers; incurved little fingers
 Clumsiness: clumsy gait; clumsy movements
-CNS hypomyelination: hypomyelination; cerebral hypomyelination
+CNS hypomyelination: hypomyelination
 Cryptorchidism: undescended testicle; maldescended testes; non-palpable testes
 Cyanosis: cyanotic; cyanosed
 Decreased body weight: weight below the third percentile; weight below the 3rd centile
