@@ -71,7 +71,11 @@ def surfaces(lexicon: Extractor, text: str) -> list[str]:
         ("Head <p 3, seizures, height >p 97.", ["seizures"]),
         ("<ul><li>no rash</li><li>joint pain</li></ul><p>No <b>fever</b>.</p>", ["joint pain"]),
         ("BP <90 and fever, platelets <150", ["fever"]),
+        ("Sign\tYes\tNo\tNote\nFever\tx\t\tno rash\nCough\t\tx\tpain at night", ["Fever", "pain"]),
+        ("| Present | Absent |\n|---|---|\n| gout, ataxia | fever |\n\nCough", ["gout", "ataxia", "Cough"]),
         # Signs.
+        ("cough- fever+ rash-", ["fever"]),
+        ("pallor +\nicterus -\nFever - since Monday. CD4+ cells", ["pallor", "Fever"]),
         ("Vomiting (-), cough (+), rash (neg)", ["cough"]),
         ("Chest: (+) dyspnea (-) cough, wheezing (+) rales", ["dyspnea", "rales"]),
         ("+cough, -fever, -rash", ["cough"]),

@@ -16,7 +16,7 @@ from operator import or_
 
 from exaid_evals.concepts import negation
 from exaid_evals.concepts.matcher import Match
-from exaid_evals.concepts.tokens import Tokens
+from exaid_evals.concepts.tokens import STOP, Tokens
 
 RELATIVES = frozenset(
     """
@@ -83,7 +83,7 @@ _SUPPOSING = negation.phrases(
     "rule out,r / o,exclude,tested for,"
     "risk of,risk for,risks of,screen for,screened for,screening for,monitor for,monitored for,monitoring for,"
     "watch for,watching for,vaccinated against,vaccinated for,immunized against,immunized for,vaccination against,"
-    "vaccination for,immunization against,prophylaxis against,prophylaxis for"
+    "vaccination for,immunization against,prophylaxis against,prophylaxis for,query"
 )
 """What follows these is not there for all that they say."""
 _ALLERGIC = frozenset(["allergic", "allergy", "allergies"])
@@ -104,11 +104,21 @@ _APPOINTMENTS = frozenset(
 """What one returns for, and has: *return to clinic for diabetes follow-up*."""
 _TO_RETURN, _TO_VERB, _MOST_SUPPOSED = 8, 4, 12  # words
 _ASSERTING = frozenset(["(", "so", "take", "takes", "was", "were", "is", "are", "has", "had", ";", *_RETURNING])
-_GROUNDS = frozenset("with given because due since after he she who showed shows revealed positive".split())  # noqa: SIM905
+_GROUNDS = frozenset(
+    "with given because due since after he she who showed shows revealed positive admission - – —".split()  # noqa: SIM905
+)
 """These begin why something is looked for, or what was found: *rule out stroke given headache*."""
+_STATING = frozenset(
+    """
+    present noted reported observed seen persists persisted persisting continues continued ongoing improved improving
+    resolved worsened worse started developed began
+    """.split()  # noqa: SIM905
+)
+"""Behind the last comma of a list these make what they end a statement: *tested for flu, cough present*."""
 _FOUND = frozenset("positive affected confirmed".split())  # noqa: SIM905
 _SEARCHING = frozenset(["screen", "screened", "screening", "tested"])
 _TO_RESULT = 7  # words
+_QUERIED = 3  # words behind a question mark in front of them
 _UNABLE = frozenset("not cannot unable nothing never without".split())  # noqa: SIM905
 
 _DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST, _SUPPOSES = 1, 2, 4, 8, 16
@@ -176,7 +186,10 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
                 others.update(
                     [first + index for index, after in behind if words[after : after + 1] and words[after] in _TESTS]
                 )
-        if begin and known[ids[begin - 1]] == ":":
+        mark = known[ids[begin - 1]] if begin else ""
+        if mark == "?" and _asks_ahead(tokens, begin):
+            others.update(index for index in range(first, last) if matches[index].first < begin + _QUERIED)
+        elif mark == ":":
             before = [known[number] for number in ids[max(0, begin - _HEADING) : begin - 1]]
             if negation.denies_list(before) and not known[ids[begin]].isdigit():  # "room no: 5"
                 denied.update(range(first, last))
@@ -185,6 +198,14 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
                 others.update(() if speaks else range(first, last))
         first = last
     return frozenset(denied), frozenset(others)
+
+
+def _asks_ahead(tokens: Tokens, begin: int) -> bool:
+    """Whether the question mark before a token is about what follows: *?pneumonia*, *impression: ? stroke*."""
+    mark, starts = begin - 1, tokens.starts
+    if mark and starts[mark] == tokens.end(mark - 1) and tokens.words[mark - 1].isalnum():
+        return False
+    return starts[begin] == starts[mark] + 1 or not mark or tokens.kinds[mark - 1] == STOP
 
 
 def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]], *, asked: bool = False) -> set[int]:
@@ -296,11 +317,19 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
             most = min(len(words), behind + _MOST_SUPPOSED)
             ends = _ASSERTING if allergic or word in _IF else _ASSERTING | _GROUNDS
             end = next((at for at in range(behind, most) if words[at] in ends), most)
+            end = _statement(words, behind, end)
             inside = range(bisect_left(firsts, behind), bisect_left(firsts, end))
             if word in _SEARCHING and inside and _is_found(words, spans[inside[-1]][1]):
                 continue
             found.update(index for index in inside if drugs[index] == allergic)
     return found
+
+
+def _statement(words: Sequence[str], start: int, end: int) -> int:
+    """Return where begins a statement that follows a list behind a comma; the list's end where none does."""
+    stated = next((at for at in range(start, end) if words[at] in _STATING), start)
+    comma = next((at for at in range(stated - 1, start, -1) if words[at] == ","), end)
+    return end if words[comma + 1 : comma + 2] in (["or"], ["and"]) else comma
 
 
 def _is_found(words: Sequence[str], start: int) -> bool:

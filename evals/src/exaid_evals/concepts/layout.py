@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.context import DRUGS, RELATIVES
@@ -45,10 +45,10 @@ _LONGEST_QUESTION = 100  # code points
 _SIGN = re.compile(
     r"[(\[] ?(?:(?P<minus>[-–−]|neg(?:ative)?|no|none|absent)|\+|pos(?:itive)?|yes|present) ?[)\]]", re.I
 )
-_PLUS = re.compile(r"(?<![\w)\]/])\+ ?[A-Za-z]|[ ]\+(?=[ ]*(?:[,;.\n]|$))")
+_PLUS = re.compile(r"(?<![\w)\]/])\+ ?[A-Za-z]|[ a-z]\+(?=[ ]*(?:[,;.\n]|$)|(?<=[a-z]\+)[ ])")
 _ITEM_SIGN = re.compile(
     r"(?:(?<![\w)\]/–-])(?:(?P<minus>[-–−])|\+)|(?<=[,;:] )(?:(?P<spaced>[-–−])|\+)[ ])(?P<item>[A-Za-z][^\s,;]*)"
-    r"|(?P<behind>[ ](?:(?P<last>[-–−])|\+))(?=[ ]*(?:[,;.\n]|$))",
+    r"|(?P<behind>[ ](?:(?P<last>[-–−])|\+))(?=[ ]*(?:[,;.\n]|$))|(?<=[a-z])(?:(?P<tight>[-–−])|\+)(?=[\s,;.]|$)",
     re.M,
 )
 _ITEMS_END = re.compile(r"[.;\n]")
@@ -132,6 +132,12 @@ _NOTHING_MORE = re.compile(
 )
 """After one of these, what else stands in the line of a heading is not about it: *Allergies: none. Takes aspirin.*"""
 
+_ANSWERS = dict.fromkeys(("absent", "no", "negative", "not present", "denied", "denies"), True) | dict.fromkeys(
+    ("present", "yes", "positive", "affirmed", "endorsed"), False
+)
+"""Heads of columns, and whether they deny."""
+_CHECKED = re.compile(r"\s*(?:[xX*•✓✔✅☑☒■]|\[[xX✓✔]\]|yes|true|1)\s*", re.I)
+
 _Part = tuple[int, int, bool]
 """Begin and end of a part of a text, and whether it is denied or affirmed."""
 
@@ -176,7 +182,7 @@ def with_layout(text: str, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]
     """
     note = _Note(text, mentions)
     denied, others = dict[int, bool](), set[int]()
-    for begin, end, no in (*note.answered(), *note.signed(), *note.boxes()):
+    for begin, end, no in (*note.answered(), *note.signed(), *note.boxes(), *note.columns()):
         denied.update((at, no) for at in note.within(begin, end))
     for begin, end, kind in (*note.sections(), *note.named()):
         for at in note.within(begin, end):
@@ -250,11 +256,14 @@ class _Note:
                 yield after, min(ends, default=len(self._text)), bool(sign["minus"])
             elif before in self._begin:
                 yield self._begin[before], before, bool(sign["minus"])
-        for first, last in self._lines() if "+" in self._text else ():
-            for item in _ITEM_SIGN.finditer(self._text, first, last) if _PLUS.search(self._text, first, last) else ():
+        lines = [*self._lines()] if "+" in self._text else []
+        plus = [_PLUS.search(self._text, *line) is not None for line in lines]
+        for place, (first, last) in enumerate(lines):  # a list may have a line for each
+            near = any(plus[max(0, place - 1) : place + 2])
+            for item in _ITEM_SIGN.finditer(self._text, first, last) if near else ():
                 begin, end = item.span("item") if item["item"] else (self._begin.get(item.start()), item.start())
-                if begin is not None:
-                    yield begin, end, bool(item["minus"] or item["spaced"] or item["last"])
+                if begin is not None and (plus[place] or not item["item"]):
+                    yield begin, end, bool(item["minus"] or item["spaced"] or item["last"] or item["tight"])
 
     def boxes(self) -> Iterator[_Part]:
         """Yield what stands beside check boxes: behind each, or before each where a line begins with a finding."""
@@ -266,6 +275,27 @@ class _Note:
                 for edge, box in zip(pairwise(edges), boxes, strict=True):
                     denies = leads and _DENIES.match(self._text, *edge)  # "[x] No fever"
                     yield *edge, bool(box["empty"] or denies)
+
+    def columns(self) -> Iterator[_Part]:
+        """Yield what a table marks, or lists, under *present* and *absent*."""
+        heads: list[bool | None] = []
+        for begin, end in self._lines():
+            line = self._text[begin:end]
+            mark = "|" if "|" in line else "\t"
+            cells = line.rstrip("\n").split(mark)
+            if len(cells) < 2:
+                heads = []
+                continue
+            if {True, False} <= {*(new := [_ANSWERS.get(cell.strip(" *_").lower()) for cell in cells])}:
+                heads = new
+                continue
+            edges = [*accumulate((len(cell) + 1 for cell in cells), initial=begin)]
+            answers = [(place, head) for place, head in enumerate(heads[: len(cells)]) if head is not None]
+            for place, head in answers:
+                if _CHECKED.fullmatch(cells[place]):  # what stands before the columns has the mark
+                    yield begin, edges[answers[0][0]], head
+                else:
+                    yield edges[place], edges[place + 1], head
 
     def sections(self) -> Iterator[tuple[int, int, str]]:
         """Yield sections that are not about what the patient has or is given, with their kind."""
