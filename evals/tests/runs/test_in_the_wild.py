@@ -18,7 +18,11 @@ from exaid_evals.runs.files.delimited import open_delimited
 from exaid_evals.runs.files.summary import read_summary
 from exaid_evals.runs.registry import find_run, format_of
 from exaid_evals.runs.rows import step_column
-from runs.shapes import GRID, SHAPES
+from runs.shapes import GRID
+from runs.shapes import SHAPES as OF_TRAININGS
+from runs.shapes_of_tables import TABLES
+
+SHAPES = {**OF_TRAININGS, **TABLES}
 
 
 def make(place: Path, files: dict[str, str]) -> Path:
@@ -120,6 +124,19 @@ def test_what_tells_runs_of_one_name_apart(tmp_path: Path, table: str, runs: dic
     """Rows with another seed are another run, unless their steps go on where the others end."""
     (tmp_path / "runs.csv").write_text(table)
     assert {name: run.metrics["acc"] for name, run in read(tmp_path / "runs.csv").items()} == runs
+
+
+def test_what_stands_in_a_table_beside_its_metrics(tmp_path: Path) -> None:
+    """Seed and fold however they are written, settings that were tuned, and what was left out; methods are models."""
+    sheet = make(tmp_path, {"a.csv": "Method,Seed,Accuracy\nnet,1,0.8\n,2,0.9\nAverage,,0.85\n"}) / "a.csv"
+    runs = read(sheet)
+    assert [(run.seed, run.attributes["model"]) for run in runs.values()] == [(1, "net"), (2, "net")]
+    assert "1 rows that sum up others are left out (Average)" in " ".join(runs["net-seed1"].warnings)
+    tuned = "mtry,.metric,mean,n,std_err,.config\n5,roc_auc,0.9,10,0.01,A\n9,roc_auc,0.8,10,0.1,B\n"
+    runs = read(make(tmp_path, {"b.csv": tuned}) / "b.csv")
+    assert [run.config["mtry"] for run in runs.values()] == [5, 9]
+    with pytest.raises(DataError, match="a row for each 'label_of_what'"):
+        read(make(tmp_path, {"c.csv": "n_items,label_of_what,accuracy\n5,left,0.9\n5,right,0.8\n"}) / "c.csv")
 
 
 def test_runs_of_wandb_with_one_name_stay_apart(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ METRICS: tuple[MetricName, ...] = (
     *_rows(
         """
         loss | loss | losses objective
-        error | error | err errors errs error_rate err_rate merror
+        error | error | err errors errs error_rate err_rate merror percent_incorrect
         cross_entropy | cross-entropy | crossentropy xent xentropy ce bce cross_entropy_loss log_loss logloss mlogloss
         negative_log_likelihood | negative log-likelihood | nll neg_log_likelihood neg_log_lik neg_loglikelihood
         perplexity | perplexity | ppl pplx
@@ -100,7 +100,7 @@ METRICS: tuple[MetricName, ...] = (
     ),
     *_rows(
         """
-        accuracy | accuracy | acc top1 top5 accuracies acc_norm exact_match em
+        accuracy | accuracy | acc top1 top5 accuracies acc_norm exact_match em percent_correct
         precision | precision | prec ppv
         recall | recall | rec sensitivity tpr true_positive_rate hit_rate hit hits recalls
         specificity | specificity | tnr true_negative_rate npv

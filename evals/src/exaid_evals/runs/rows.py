@@ -18,7 +18,10 @@ STEP_NAMES = (
 """Columns that count steps, the finest first."""
 RUN_NAMES = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash", "trial_id")
 """Columns that name the run of each row, in a table of several."""
-ROW_NAMES = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
+ROW_NAMES = (
+    *("model", "model_name", "model_id", "method", "algorithm", "experiment", "experiment_name", "variant"),
+    *("learner", "learner_id", "classifier", "app_version"),
+)
 """Columns that do so where nothing counts steps: a table of results."""
 SYSTEM_PREFIXES = ("system/", "system.", "sys/", "_system/")
 _ABOVE_EPOCH = frozenset(

@@ -105,7 +105,9 @@ def is_no_metric(written: str) -> bool:
     bare = _PREFIX.sub("", simple)
     if bare.endswith("_epoch") and "best" not in bare and role_of_column(bare) == "metric":
         return False  # a loss over an epoch
-    return bare in _NO_METRICS or bare.startswith(("n_", "num_", "seed_")) or bare.endswith(_ENDS_OF_NO_METRIC)
+    return (
+        bare in _NO_METRICS or bare.startswith(("n_", "num_", "number_", "seed_")) or bare.endswith(_ENDS_OF_NO_METRIC)
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -167,7 +167,7 @@ class CsvFormat(RowFile):
 
 
 def _naming(table: Table) -> str | None:
-    """Return the column whose texts name the rows: the first, or one that is called so; None without.
+    """Return the column whose texts name the rows: the first, one called so, or one of other texts in each; else None.
 
     The numbers of rows that pandas writes before them are no first column. Any later column may hold what a training
     logs in words; and rows that lack columns of others are what a program logged of several kinds.
@@ -175,7 +175,13 @@ def _naming(table: Table) -> str | None:
     if any(column.rows is not None and len(column.rows) < table.n_rows for column in table.columns.values()):
         return None
     names = [name for name, column in table.columns.items() if name not in _UNNAMED or column.texts]
-    for name in dict.fromkeys([*names[:1], *(one for one in names if simple(one) in (*RUN_NAMES, *ROW_NAMES))]):
+    each = [  # but for what begins with a number, which is a measurement with its unit
+        name
+        for name in names
+        if len(texts := {*table.columns[name].texts.values()}) == table.n_rows
+        and not any(text.strip()[:1].isdecimal() for text in texts)
+    ]
+    for name in dict.fromkeys([*names[:1], *(one for one in names if simple(one) in (*RUN_NAMES, *ROW_NAMES)), *each]):
         column = table.columns[name]
         texts = {*column.texts.values()}
         only = name in _UNNAMED or all(map(math.isnan, column.numbers))

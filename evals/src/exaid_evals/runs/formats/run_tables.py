@@ -12,16 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError, MissingDependencyError
+from exaid_evals.files import files_in
 from exaid_evals.runs.files.summary import is_incidental
 from exaid_evals.runs.files.values import uniform
 from exaid_evals.runs.formats.row_files import JsonFormat, JsonlFormat, ParquetFormat, csv_rows
+from exaid_evals.runs.formats.table_dialects import (
+    REPETITIONS,
+    has_dialect,
+    is_setting_of_long,
+    settings_of_rows,
+    standard,
+    without_summaries,
+)
 from exaid_evals.runs.history_files import HISTORY_NAMES, HistoryFile, parted
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, below, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
 
-_REPETITIONS = ("seed", "fold", "trial", "resample")
-"""What tells runs of one name apart; the last is what caret calls a fold."""
 _OF_WANDB = {"name", "state", "created"}
 """Columns of the table of runs that W&B's page writes."""
 _SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "resample", "group")
@@ -50,7 +57,10 @@ class LongCsvFormat(ManyRuns):
         if place.is_file():
             return file_in(place, (".csv", ".tsv"), _is_long) or file_in(place, [*_OTHERS], _tells_runs_apart)
         named = file_in(place, ("runs.csv", "results.csv", "all_runs.csv", "experiments.csv"), _is_long)
-        return named or file_in(place, tuple(f"{stem}.csv" for stem in HISTORY_NAMES), _is_long_of_values)
+        usual = named or file_in(place, tuple(f"{stem}.csv" for stem in HISTORY_NAMES), _is_long_of_values)
+        tables = [] if usual else files_in(place, lambda name: name.lower().endswith((".csv", ".tsv")))
+        # What measures something, alone in its folder, would be taken for a history.
+        return usual or (tables[0] if len(tables) == 1 and _is_in_dialect(tables[0]) and _is_long(tables[0]) else None)
 
     def files_of(self, place: Path) -> list[Path]:
         """Return that file alone."""
@@ -61,7 +71,7 @@ class LongCsvFormat(ManyRuns):
         """Read the file."""
         warnings: list[str] = []
         form = _other(path)
-        rows: list[Row] = [*csv_rows(path, warnings)] if form is None else [*uniform(form.rows(path, warnings))]
+        rows = standard([*csv_rows(path, warnings)] if form is None else [*uniform(form.rows(path, warnings))])
         columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
         if not columns and rows and _is_of_values(rows[0]):
             entry = _entry(rows, "")
@@ -69,7 +79,8 @@ class LongCsvFormat(ManyRuns):
             return {path.stem: entry}
         if not columns:
             return _of_chart(rows, warnings)
-        rows = _measured(rows, path, warnings)
+        rows = without_summaries(_measured(rows, path, warnings), columns, warnings)
+        columns = _run_columns(rows, {simple(name): name for name in rows[0]}) or columns
         groups: dict[str, list[Row]] = {}
         again = 0
         numbers: dict[str, Iterator[int]] = {}
@@ -89,7 +100,8 @@ class LongCsvFormat(ManyRuns):
             warnings.append(
                 f"{again} further rows with the {column} of another, and no seed, fold or step: each is taken for a run"
             )
-        own = "" if simple(column) in _REPETITIONS else column  # then it is a setting
+        # A column that repeats or tunes a run is a setting.
+        own = "" if simple(column) in (*REPETITIONS, *map(simple, settings_of_rows([*rows[0]]))) else column
         found = {name: _entry(members, own) for name, members in groups.items() if name}
         for entry in list(found.values())[:1]:
             entry.warnings += warnings
@@ -115,7 +127,7 @@ def _tells_runs_apart(path: Path) -> bool:
         return False
     rows: list[Row] = []
     with contextlib.suppress(DataError, MissingDependencyError):  # reading tells what is wrong
-        rows += uniform(itertools.islice(form.rows(path, []), _ROWS_AT_FIRST))
+        rows += standard([*uniform(itertools.islice(form.rows(path, []), _ROWS_AT_FIRST))])
     columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
     return _n_apart(rows, columns) > 1
 
@@ -135,26 +147,29 @@ def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
         # One step twice under one name, with another seed, is that of another run.
         if steps is not None and _n_apart(rows, [found, steps]) == len(rows):
             return [found]
-        further = [columns[one] for one in _REPETITIONS if one in columns]
+        further = [columns[one] for one in REPETITIONS if one in columns]
         given = {one: [row for row in rows if row.get(one) is not None] for one in further}
         return [found, *(one for one in further if _n_apart(given[one], [found, one]) > _n_apart(given[one], [found]))]
     long = _is_of_values(columns)
     known = long or any(role_of_column(one) == "metric" for one in columns.values())
     if steps is not None or len(rows) < 2 or not known:
         return []
-    names = [columns[one] for one in ROW_NAMES if one in columns]
-    repeated = [columns[one] for one in _REPETITIONS if one in columns]
+    names = [columns[one] for one in ROW_NAMES if one in columns] or settings_of_rows([*columns.values()])
+    repeated = [columns[one] for one in REPETITIONS if one in columns]
     if not names and not long and _n_apart(rows, repeated) == len(rows):
         return repeated
     alone = [[name] for name in names if not long and _n_apart(rows, [name]) == len(rows)]
     together = names[:1]
-    for one in [*names[1:], *(columns[one] for one in ("dataset", *_REPETITIONS) if one in columns)]:
+    for one in [*names[1:], *(columns[one] for one in ("dataset", *REPETITIONS) if one in columns)]:
         if together and _n_apart(rows, [*together, one]) > _n_apart(rows, together):
             together.append(one)
     # Of rows with one name alone nothing says whether they are runs or steps.
     return alone[0] if alone else together if _n_apart(rows, together) > 1 else []
 
 
+_AS_MODELS = frozenset(ROW_NAMES) - {"model", "model_name", "experiment", "experiment_name"}
+"""Columns whose names are other models' too, of which no mean is taken; those of experiments may be repetitions."""
+_NAMES = frozenset((*RUN_NAMES, *ROW_NAMES, *REPETITIONS, *_OF_WANDB, "dataset"))
 _NOT_GIVEN = frozenset({"k.a.", "k._a.", "n.a.", "n._a.", "n.v.", "n._v."})
 
 
@@ -181,7 +196,9 @@ def _measured(rows: list[Row], path: Path, warnings: list[str]) -> list[Row]:
 def _called(column: str, value: object) -> str:
     """Return a part of a run's name; what is counted is called so, unless it says so itself."""
     text, counted = text_of(value), simple(column)
-    return f"{counted}{text}" if counted in _REPETITIONS and text.isdecimal() else text
+    if counted in REPETITIONS and text.isdecimal():
+        return f"{counted}{text}"
+    return text if counted in _NAMES else f"{column}={text}"
 
 
 def _is_of_values(names: Iterable[str]) -> bool:
@@ -201,24 +218,37 @@ def _n_apart(rows: Sequence[Row], columns: Sequence[str]) -> int:
     return len({tuple(text_of(row.get(one)) for one in columns) for row in rows})
 
 
+def _settings(constant: Row, lowered: Mapping[str, str], *, long: bool) -> dict[str, Any]:
+    """Return the settings among what is constant in a run's rows."""
+    tuned = settings_of_rows([*lowered])
+    return {
+        name: value
+        for name, value in constant.items()
+        if value is not None
+        and name
+        and (
+            lowered[name] in _SETTINGS
+            or name in tuned
+            or isinstance(value, str)
+            or role_of_column(name) == "schedule"
+            or (long and is_setting_of_long(name))
+        )
+        and lowered[name] not in _NO_SETTINGS
+        and (lowered[name] in _SETTINGS or not is_incidental(name))
+        and not name.startswith(_OF_CONFIG)
+    }
+
+
 def _entry(rows: list[Row], column: str) -> Entry:
     lowered = {name: simple(name) for name in rows[0]}
+    metric = next((name for name, low in lowered.items() if low in _OF_METRIC), None)
+    value = next((name for name, low in lowered.items() if low in _OF_VALUE), None)
     constant = {
         name: rows[0].get(name)
         for name in rows[0]
         if name != column and all(row.get(name) == rows[0].get(name) for row in rows)
     }
-    settings = {
-        name: value
-        for name, value in constant.items()
-        if value is not None
-        and (lowered[name] in _SETTINGS or isinstance(value, str) or role_of_column(name) == "schedule")
-        and lowered[name] not in _NO_SETTINGS
-        and (name in _SETTINGS or not is_incidental(name))
-        and not name.startswith(_OF_CONFIG)
-    }
-    metric = next((name for name, low in lowered.items() if low in _OF_METRIC), None)
-    value = next((name for name, low in lowered.items() if low in _OF_VALUE), None)
+    settings = _settings(constant, lowered, long=metric is not None)
     steps = step_column(lowered)
     if any(name.startswith(_ROLES[0]) for name in lowered):
         return _of_mlflow(rows[-1])
@@ -235,13 +265,15 @@ def _entry(rows: list[Row], column: str) -> Entry:
         config=config,
         fold=int(fold[1]) if fold else None,
         trial=None if trial is None else text_of(trial),
+        attributes={"model": text_of(config[low])} if (low := lowered.get(column)) in _AS_MODELS else {},
     )
     left = {column, "", *settings, *own, *(name for name, value in constant.items() if isinstance(value, str))} - {
         metric
     }
     if len(rows) == 1 and steps is None and metric is None:
         named = {name: one for name, one in rows[0].items() if name not in left and one is not None}
-        entry.metrics, entry.attributes = parted(named)
+        entry.metrics, beside = parted(named)
+        entry.attributes |= beside
         return entry
     entry.step = "epoch" if steps is not None and lowered[steps] == "epoch" and metric is None else "step"
     logged: Counter[str] = Counter()
@@ -306,6 +338,11 @@ def _is_long_of_values(path: Path) -> bool:
     ) and _is_long(path)
 
 
+def _is_in_dialect(path: Path) -> bool:
+    opening = head(path).decode("utf-8-sig", "replace").partition("\n")[0]
+    return has_dialect(cell.strip(' "\r') for cell in re.split(r"[,;\t]", opening))
+
+
 def _is_long(path: Path) -> bool:
     """Recognise it by the beginning, of which a last line that may be cut is left out."""
     try:
@@ -325,7 +362,8 @@ def _is_long(path: Path) -> bool:
     charted = [_CHART.fullmatch(name) for name in names[1:]]
     if any(match and match["bound"] for match in charted):
         return step_column(names[:1]) is not None and all(charted)
-    rows: list[Row] = [dict(zip(names, row, strict=False)) for row in cells[1:] if row]
+    rows = standard([dict(zip(names, row, strict=False)) for row in cells[1:] if row])
+    names = [*rows[0]] if rows else names
     found = {simple(name): name for name in names}
     return bool(_run_columns(rows, found)) or (_is_of_values(names) and _is_named(rows, found))
 
