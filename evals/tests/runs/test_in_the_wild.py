@@ -20,9 +20,10 @@ from exaid_evals.runs.registry import find_run, format_of
 from exaid_evals.runs.rows import step_column
 from runs.shapes import GRID
 from runs.shapes import SHAPES as OF_TRAININGS
+from runs.shapes_of_prints import PRINTED
 from runs.shapes_of_tables import TABLES
 
-SHAPES = {**OF_TRAININGS, **TABLES}
+SHAPES = {**OF_TRAININGS, **TABLES, **PRINTED}
 
 
 def make(place: Path, files: dict[str, str]) -> Path:
@@ -137,6 +138,16 @@ def test_what_stands_in_a_table_beside_its_metrics(tmp_path: Path) -> None:
     assert [run.config["mtry"] for run in runs.values()] == [5, 9]
     with pytest.raises(DataError, match="a row for each 'label_of_what'"):
         read(make(tmp_path, {"c.csv": "n_items,label_of_what,accuracy\n5,left,0.9\n5,right,0.8\n"}) / "c.csv")
+
+
+@pytest.mark.parametrize("named", ["fold", "trial"])
+def test_folds_and_trials_of_any_tool(tmp_path: Path, named: str) -> None:
+    """Folders of such names are runs of whichever tool wrote them, and one that holds none is reported."""
+    files = {f"{named}_{at}/history.csv": f"epoch,val_acc\n0,0.5\n1,0.{at + 6}\n" for at in (0, 1)}
+    reading = read_runs([make(tmp_path / "cv", {**files, f"{named}_2/notes.txt": "died"})])
+    assert [run.metrics["val_acc"] for run in reading.runs] == [0.6, 0.7]
+    assert [getattr(run, named) for run in reading.runs] == ([0, 1] if named == "fold" else ["0", "1"])
+    assert [note for note in reading.notes if f"{named}_2" in note]
 
 
 def test_runs_of_wandb_with_one_name_stay_apart(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from exaid_evals.runs.files.content import text_lines
 from exaid_evals.runs.files.delimited import number
+from exaid_evals.runs.files.printed_tables import PrintedTable
 from exaid_evals.runs.metric_names import role_of_column, split_of
 from exaid_evals.runs.rows import Row, simple
 from exaid_evals.runs.tool_files import ToolFile, head
@@ -39,6 +40,16 @@ _FIELD = re.compile(
 """`| loss 6.5 |`, and `Loss 6.9 (7.0)` between tabs, the running mean in brackets."""
 _RANKED = re.compile(r"(?<![\w@])([A-Za-z]{1,30}@\d{1,3})[ ]{1,9}(" + _VALUE + r")(?=$|[\s,;|)])", re.I)
 """`Acc@1 54.0 Acc@5 80.1`."""
+_LISTED = re.compile(
+    r"(?:^|(?<=[:,] ))([A-Za-z_][\w'@.-]{0,60}(?:[ ][A-Za-z_][\w'@.-]{0,60}){0,3})[ ]("
+    + _VALUE
+    + r")(?=\.?$|,|[ ][A-Za-z]{1,3}(?:$|,))",
+    re.I,
+)
+"""`Iter 10: Train loss 2.6, Learning Rate 1e-05`, and nnU-Net's `train_loss -0.8` behind the time."""
+_SEVERAL = re.compile(r"([A-Za-z_]\w{0,40}(?: \w{1,40}){0,4}):? \[([^\[\]]{1,4000})\]$")
+"""`Pseudo dice [0.91, 0.85]`: a value a class."""
+_OF_NUMPY = re.compile(r"np\.float\d\d\(([^()]{1,40})\)")
 _MAPPING = re.compile(r"\{['\"]")
 _ITEM = re.compile(r"['\"]([^'\"]+)['\"]: ['\"]?(" + _VALUE + r")['\"]?(?=[,}])", re.I)
 _SECTION = re.compile(r"\[([A-Za-z_]{1,20})\]")
@@ -95,15 +106,19 @@ def _printed(lines: Iterable[str]) -> Iterator[_Line]:
     alone: dict[str, int] = {}
     last: dict[str, int] = {}
     part = "validation"  # what the lines before were taken on: what they end with without a word is an evaluation's
+    table = PrintedTable()
     for raw in lines:
         line = _COLOURS.sub("", raw).strip()
+        if (row := table.row(line)) is not None:
+            yield _Line(*row)
+            continue
         if line.endswith("}") and (found := _MAPPING.search(line)):
             if (of_mapping := _of_mapping(line[found.start() :])).values:
                 yield of_mapping
             continue
         pairs = _pairs(line)
         steps, start = _steps(line, pairs)
-        values = _named(line, pairs, start)
+        values = _named(line, pairs, start) or _of_classes(line)
         if values and (steps or alone):
             yield _Line(steps or alone, values)
         elif last and not steps and (values := _of_last_step(line, pairs, part)):
@@ -130,13 +145,25 @@ def _of_mapping(text: str) -> _Line:
 def _pairs(line: str) -> list[re.Match[str]]:
     """Return names and numbers in their order, of names that measure or set something; none overlaps another."""
     found = sorted(
-        (one for form in (_PAIR, _FIELD, _RANKED) for one in form.finditer(line)), key=lambda one: one.start(1)
+        (one for form in (_PAIR, _FIELD, _RANKED, _LISTED) for one in form.finditer(line)), key=lambda one: one.start(1)
     )
     kept: list[re.Match[str]] = []
     for one in found:
         if role_of_column(one[1]) in _MEASURES and (not kept or one.start(1) >= kept[-1].end(2)):
             kept.append(one)
     return kept
+
+
+def _of_classes(line: str) -> dict[str, float]:
+    """Return the values of a metric that are printed as a list, by their places in it."""
+    found = _SEVERAL.search(line) if line.endswith("]") else None
+    if found is None or role_of_column(found[1]) != "metric":
+        return {}
+    try:
+        values = [number(cell) for cell in _OF_NUMPY.sub(r"\1", found[2]).replace(",", " ").split()]
+    except ValueError:
+        return {}
+    return {f"{found[1]}/{at}": value for at, value in enumerate(values)}
 
 
 def _of_last_step(line: str, pairs: list[re.Match[str]], part: str) -> dict[str, float]:

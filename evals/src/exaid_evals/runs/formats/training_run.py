@@ -187,8 +187,8 @@ class MembersFormat(Format):
         """Return whether a folder's name is that of a member."""
 
     def claims(self, folder: Path) -> bool:
-        """Return whether the folder has a member."""
-        return next(self._members(folder), None) is not None
+        """Return whether a member is there that holds such a run: other tools have folders of these names too."""
+        return any(self._of_run.claims(run) for member in self._members(folder) for run in self._runs_in(member))
 
     def sources(self, folder: Path) -> Sequence[Source]:
         """Return the members' runs, by number where their names end in one.
@@ -263,7 +263,7 @@ class ResultsFoldersFormat(MembersFormat):
         return name.startswith(_RESULTS)
 
     def claims(self, place: Path) -> bool:
-        """Return whether any such folder holds a run: others may be called so too."""
+        """Return whether any such folder holds a run, or folds."""
         return any(self._of_run.claims(member) or self._folds.claims(member) for member in self._members(place))
 
     def sources(self, place: Path) -> Sequence[Source]:
