@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from exaid_evals.artifacts import cache
 from exaid_evals.concepts import AnnotatingExtractor, Extractor, Mention, load_extractor, read_stop_entities
 from exaid_evals.concepts import tokens as tokens_module
+from exaid_evals.concepts.abbreviations import SHORT_FORMS
 from exaid_evals.concepts.names import phrase_key
 from exaid_evals.concepts.normalize import stem, word_key
 from exaid_evals.concepts.short_forms import aligned
 from exaid_evals.concepts.tokens import PART_END, Divided, Tokenizer, divide
-from exaid_evals.concepts.wordings import SHORT_FORMS, WORDINGS, listed
+from exaid_evals.concepts.wordings import WORDINGS, listed
 from exaid_evals.errors import ConfigError
 
 

@@ -125,8 +125,11 @@ _DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST, _SUPPOSES = 1, 2, 4, 8, 16
 """What a word may begin, the third at the head of a sentence alone: one without them says all of the patient."""
 
 
-_OF_ONE = (" he ", " she ", " his ", " her ", "-old")
-_OF_MANY = (" we ", "patients", "families", "syndrome", "disorder", "disease", " gene", "mutation", "cases", " stud")
+_OF_ONE = (" he ", " she ", " his ", " her ", "-old", " yo ", " y/o ", "pmh", "hpi")
+_OF_MANY = (
+    *(" we ", "patients", "families", "syndrome", "disorder", "disease", " gene ", " genes ", "mutation", "cases"),
+    " stud",
+)
 """Parts of words that reports on one patient hold, and articles on a disease or a group."""
 
 

@@ -5,7 +5,7 @@ The rules below judge an entry by the vocabularies themselves, not by a list of 
 
 * a name needs a word of three letters, a name of one word four;
 * an acronym needs three letters, one meaning in the first vocabulary that has it and no gene of that name; it matches
-  in capitals only; those that clinicians write are listed in `wordings`;
+  in capitals only; those that clinicians write are listed in `abbreviations`;
 * a one-word synonym that other names use as a modifier rather than as their head (*combined*, *congenital*) is none;
 * a substance that phenotype names hold (*glucose*, *ferritin*) is a laboratory value and no drug, unless it is a
   medicine for patients that they do not measure (*aspirin-induced asthma*) or that acts on them (*insulin-dependent*);
@@ -23,11 +23,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from exaid_evals.concepts.abbreviations import SHORT_FORMS
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, stem
 from exaid_evals.concepts.short_forms import is_initialism
 from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, ORDERED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
-from exaid_evals.concepts.wordings import SHORT_FORMS, WORDINGS, listed
+from exaid_evals.concepts.wordings import WORDINGS, listed
 from exaid_evals.ontologies.base import Term, Vocabulary
 
 # How sure a name is that it means its concept; among equals the first one counts.
@@ -83,7 +84,6 @@ _FINDING = re.compile(
     r"|malacia|phaly|dactyly|synostosis|stenosis|pits?|cyst|fistula|tonia|kinesia|penia|rrhage|pexia|phobia|phasia)$"
 )
 _PLURAL = re.compile(r"[A-Za-z]+[^siu]s")
-
 
 _WORDINGS, _SHORT_FORMS = listed(WORDINGS), listed(SHORT_FORMS)
 _WORDS_TOO = frozenset(["SOB", "DOE", "CLL", "PNA", "ACS", "TIA"])

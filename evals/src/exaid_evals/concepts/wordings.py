@@ -32,7 +32,7 @@ Anxiety: anxious; anxious behavior; anxiousness
 Apnea: apneic; apneic spells; apnoeic episodes
 Arrhythmia: rhythm disturbances
 Atrial septal defect: secundum ASD; ASD secundum
-Atrioventricular canal defect: AV septal defect; AV canal; AVSD; AV canal defect
+Atrioventricular canal defect: AV septal defect; AV canal; AV canal defect
 Attenuation of retinal blood vessels: attenuated retinal vessels; retinal arteriolar attenuation; narrowed retinal
     vessels; attenuated retinal arterioles; arteriolar attenuation
 Autism: autistic
@@ -259,7 +259,7 @@ Second degree atrioventricular block: second-degree AV block; second degree hear
 Seizure: convulsing; seizing; epileptic fits; convulsive fits; convulsive episodes
 Self-injurious behavior: self-harm
 Sensorimotor neuropathy: sensorimotor polyneuropathy; sensory-motor neuropathy
-Sensorineural hearing impairment: SNHL; nerve deafness; perceptive deafness; neurosensory hearing loss
+Sensorineural hearing impairment: nerve deafness; perceptive deafness; neurosensory hearing loss
 Short attention span: poor attention; inattention; difficulty concentrating
 Short stature: short for age; small for her age; small for his age; reduced height
 Skin rash: rash; erythematous rash
@@ -304,87 +304,6 @@ Wheezing: wheezes; wheezy
 Wide intermamillary distance: wide-set nipples; widely set nipples
 Widely-spaced maxillary central incisors: gap between the upper front teeth
 """
-
-
-SHORT_FORMS = """
-abdominal aortic aneurysm: ?AAA
-acute kidney injury: ?ARF
-acute coronary syndrome: ACS
-amyotrophic lateral sclerosis: ?ALS
-atrial fibrillation: AFib; AFIB
-benign paroxysmal positional vertigo: BPPV
-benign prostatic hyperplasia: BPH
-chest pain: ?CP
-chronic kidney disease: CKD
-chronic lymphocytic leukemia: CLL
-chronic obstructive pulmonary disease: COPD
-congestive heart failure: CHF; HFrEF; HFpEF
-coronary artery disease: ?CAD
-cystic fibrosis: ?CF
-deep venous thrombosis: DVT
-diabetes mellitus: ?DM
-diabetic ketoacidosis: DKA
-diarrhea: /D
-disseminated intravascular coagulation: ?DIC
-dyspnea: SOB
-end stage renal disease: ESRD; ESKD
-exertional dyspnea: DOE; dyspnea on exertion
-gastroesophageal reflux disease: GERD; GORD
-gastrointestinal hemorrhage: GIB; UGIB; LGIB; GI bleed; GI bleeding
-generalized anxiety disorder: ?GAD
-headache: ?HA
-hematochezia: BRBPR
-hepatocellular carcinoma: ?HCC
-HIV infection: ?HIV
-hyperlipidemia: HLD
-hypertension: HTN
-Inflammatory Bowel Diseases: ?IBD
-intracranial hemorrhage: ?ICH
-intrauterine growth retardation: IUGR; FGR
-irritable bowel syndrome: ?IBS
-left bundle branch block: LBBB
-left ventricular hypertrophy: LVH
-low back pain: LBP
-major depressive disorder: ?MDD
-mitral regurgitation: ?MR
-mitral valve prolapse: ?MVP
-multiple sclerosis: ?MS
-myocardial infarction: ?MI; AMI
-obstructive sleep apnea: OSA
-penicillins: PCN
-nausea and vomiting: N/V
-osteoarthritis: ?OA; DJD
-Parkinson disease: ?PD
-paroxysmal nocturnal dyspnea: ?PND
-patent foramen ovale: PFO
-pelvic inflammatory disease: ?PID
-Peripheral Arterial Disease: ?PAD
-Peripheral Vascular Diseases: ?PVD
-pneumonia: PNA
-polycystic ovary syndrome: PCOS
-pulmonary arterial hypertension: ?PAH
-pulmonary embolism: ?PE
-renal cell carcinoma: ?RCC
-respiratory syncytial virus infection: ?RSV
-rheumatoid arthritis: ?RA
-right bundle branch block: RBBB
-small for gestational age: SGA
-stroke: ?CVA
-subarachnoid hemorrhage: ?SAH
-subdural hemorrhage: ?SDH
-transient ischemic attack: TIA
-traumatic brain injury: ?TBI
-tricuspid regurgitation: ?TR
-tuberculosis: ?TB
-type 1 diabetes mellitus: T1DM; DM1; DMI
-type 2 diabetes mellitus: T2DM; DM2; DMII
-upper respiratory tract infection: ?URI; URTI
-urinary tract infection: UTI
-ventricular fibrillation: VFib; V-fib
-ventricular tachycardia: ?VT; VTach; V-tach
-"""
-"""A name that some vocabulary lists, and its short forms; those with a question mark have other meanings in notes, and
-count only where their company says which one is meant. *N/V* may go on with */D*."""
 
 
 def listed(table: str) -> dict[str, tuple[str, ...]]:
