@@ -15,7 +15,8 @@ from exaid_evals.errors import DataError, UnknownFormatError
 from exaid_evals.export.reading import Reading, read_runs
 from exaid_evals.export.stage import consolidate
 from exaid_evals.runs.base import Run, Settings
-from exaid_evals.runs.registry import chosen, formats, names_in, places_below, runs_in
+from exaid_evals.runs.places import places_below
+from exaid_evals.runs.registry import chosen, formats, names_in, runs_in
 
 HISTORY = "epoch,train_loss,val_acc\n0,1.0,0.5\n1,0.5,{}\n"
 EVALS = {"train": {"auc": [0.7, 0.8]}, "valid": {"auc": [0.6, 0.7]}}
@@ -146,7 +147,7 @@ def test_every_run_below_is_read_or_too_many_folders_are_refused(
     made(tmp_path, **{f"many__{at}__run__metrics_dot_csv": HISTORY.format(0.7) for at in range(510)})
     known = list(formats(Settings()))
     assert len(places_below(tmp_path, known)) == 511
-    monkeypatch.setattr("exaid_evals.runs.registry._FOLDERS_AT_MOST", 500)
+    monkeypatch.setattr("exaid_evals.runs.places._FOLDERS_AT_MOST", 500)
     with pytest.raises(DataError, match="more than 500 folders lie below it"):
         places_below(tmp_path, known)
 

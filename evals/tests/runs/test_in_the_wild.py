@@ -21,9 +21,10 @@ from exaid_evals.runs.rows import step_column
 from runs.shapes import GRID
 from runs.shapes import SHAPES as OF_TRAININGS
 from runs.shapes_of_prints import PRINTED
+from runs.shapes_of_results import RESULTS
 from runs.shapes_of_tables import TABLES
 
-SHAPES = {**OF_TRAININGS, **TABLES, **PRINTED}
+SHAPES = {**OF_TRAININGS, **TABLES, **PRINTED, **RESULTS}
 
 
 def make(place: Path, files: dict[str, str]) -> Path:
@@ -150,6 +151,21 @@ def test_folds_and_trials_of_any_tool(tmp_path: Path, named: str) -> None:
     assert [note for note in reading.notes if f"{named}_2" in note]
 
 
+def test_a_file_of_results_says_what_it_was_made_with(tmp_path: Path) -> None:
+    """Settings and seed are in it or beside it; what holds no metric, or logs below it, is no run of such a file."""
+    held = {"config": {"temperature": 0.2, "seed": 7}, "humaneval": {"pass@1": 0.3}, "n_samples": 20, "date": "today"}
+    [run] = read(make(tmp_path / "a", {"results.json": json.dumps(held), "config.json": '{"dtype": "bf16"}'})).values()
+    assert (run.metrics, run.seed, run.config) == (
+        {"humaneval.pass@1": 0.3},
+        7,
+        {"dtype": "bf16", "temperature": 0.2},
+    )
+    with pytest.raises(DataError, match="no finished run of a known format"):
+        format_of(make(tmp_path / "b", {"results.json": '{"hidden_size": 768}'}))
+    files = {"results.json": '{"accuracy": 0.9}', **{f"run_{at}/history.csv": "epoch,acc\n0,0.5\n" for at in (1, 2)}}
+    assert [*read(make(tmp_path / "c", files))] == ["run_1", "run_2"]
+
+
 def test_runs_of_wandb_with_one_name_stay_apart(tmp_path: Path) -> None:
     """Whoever names all runs of an experiment alike has as many runs as rows in the table that W&B's page writes."""
     table = tmp_path / "runs.csv"
@@ -268,6 +284,7 @@ def test_what_lies_beside_runs_bears_its_format(tmp_path: Path) -> None:
 def test_superscripts_are_no_numbers(tmp_path: Path) -> None:
     """`²` is a digit to Unicode, and no number to anyone."""
     place = make(tmp_path, {"history.json": json.dumps({"²": {"loss": 1.0}}), "s/summary.json": '{"seed": "²"}'})
-    with pytest.raises(DataError):
-        read_runs([place / "history.json"])
+    assert [(run.metrics, run.training) for run in read_runs([place / "history.json"]).runs] == [
+        ({"².loss": 1.0}, None)
+    ]
     assert read_summary(place / "s/summary.json").seed is None

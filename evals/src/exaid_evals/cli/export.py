@@ -300,7 +300,8 @@ def _read(
 def _beside(folder: Path, settings: Settings) -> Path:
     """Return where a single run's export goes: into its own folder."""
     from exaid_evals.runs.base import Format
-    from exaid_evals.runs.registry import format_of, formats, places_below
+    from exaid_evals.runs.places import places_below
+    from exaid_evals.runs.registry import format_of, formats
 
     place, known = Path(os.path.realpath(folder)), formats(settings)
     try:

@@ -40,7 +40,8 @@ from exaid_evals.export.unread import unread_columns
 from exaid_evals.files import files_in, folders_in, unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.content import digests
-from exaid_evals.runs.registry import format_of, formats, places_below
+from exaid_evals.runs.places import places_below
+from exaid_evals.runs.registry import format_of, formats
 from exaid_evals.runs.run_names import run_names
 
 log = logging.getLogger("exaid_evals.export")

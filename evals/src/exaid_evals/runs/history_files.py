@@ -28,7 +28,7 @@ from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_c
 from exaid_evals.runs.rows import Row, Table, batch_of, history_of, simple
 from exaid_evals.runs.run_names import position_of
 
-HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress")
+HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress", "trainer_log", "training_statistics")
 """Stems of the files that hold a run's history in a folder of its own, the usual first."""
 BATCHES = "batch_metrics.jsonl"
 """What `log_batch_metrics` writes, beside whatever else the run logs."""
@@ -44,6 +44,7 @@ RESULTS = tuple(
     for stem in (
         *("results", "result", "final_results", "test_results", "eval_results", "val_results"),
         *("final_metrics", "test_metrics", "val_metrics", "eval_metrics", "scores", "metrics"),
+        *("all_results", "train_results", "test_statistics"),
     )
 )
 """What training scripts write at their end beside the history: an object with the metrics that came out."""

@@ -100,11 +100,12 @@ METRICS: tuple[MetricName, ...] = (
     ),
     *_rows(
         """
-        accuracy | accuracy | acc top1 top5 accuracies acc_norm exact_match em percent_correct
-        precision | precision | prec ppv
-        recall | recall | rec sensitivity tpr true_positive_rate hit_rate hit hits recalls
+        accuracy | accuracy | acc top1 top5 accuracies acc_norm exact_match em percent_correct las uas
+        precision | precision | prec ppv ents_p
+        recall | recall | rec recalls sensitivity tpr true_positive_rate hit_rate hit hits ents_r
         specificity | specificity | tnr true_negative_rate npv
         f1 | F1 | f1score f1_score fscore f_score fbeta fbeta_score f2 f_measure fmeasure hmean h_mean
+        entity_f1 | entity F1 | ents_f cats_macro_f cats_micro_f sents_f
         auc | AUC | auroc roc roc_auc auc_roc auprc aupr auc_pr auc_ovr prauc
         average_precision | average precision | ap map mean_average_precision ar average_recall map50 ap50
         iou | IoU | miou mean_iou jaccard jaccard_index giou
@@ -123,7 +124,7 @@ METRICS: tuple[MetricName, ...] = (
         correlation | correlation | spearman pearson spearmanr pearsonr corr plcc srcc
         similarity | similarity | cosine_similarity
         likelihood | log-likelihood | log_likelihood loglikelihood elbo
-        pass_at_1 | pass@1 | pass_at_k solved solve_rate
+        pass_at_1 | pass@1 | pass_at_k pass pass_rate solved solve_rate
         mota | MOTA | idf1 hota pck pckh oks
         coverage | coverage | ctu_saved
         score | score | scores

@@ -13,7 +13,7 @@ from exaid_evals.runs.history import LARGEST, BatchRow, Column, History, Point, 
 
 STEP_NAMES = (
     *("step", "global_step", "_step", "trainer/global_step", "num_updates", "time/total_timesteps", "total_timesteps"),
-    *("iteration", "iter", "epoch", "epochs"),
+    *("current_steps", "iteration", "iter", "epoch", "epochs"),
 )
 """Columns that count steps, the finest first."""
 RUN_NAMES = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash", "trial_id")
@@ -36,6 +36,7 @@ PAUSE = "pause"
 _LONG_PAUSE, _TIMES_USUAL, _MOST_PAUSES = 30.0, 20.0, 3
 """Seconds; times the longest of nearly all intervals; pauses, of which more are a habit."""
 _NO_METRICS = frozenset({"_timestamp", "_runtime", "timestamp", "wall_time", "time", "date", "datetime"})
+_NO_METRICS |= {"total_steps", "percentage", "elapsed_time", "remaining_time"}  # how far LLaMA-Factory is
 _NO_METRICS |= {"", "unnamed:_0"}  # the numbers of rows that pandas writes before them
 
 _WITHIN_EPOCH = frozenset({"batch", "batch_idx", "batch_index", "batch_number", "minibatch"})

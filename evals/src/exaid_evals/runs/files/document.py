@@ -14,7 +14,7 @@ import yaml
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.artifacts.redaction import clipped
-from exaid_evals.config.mapping_file import BoundedLoader, load_yaml, read_mapping
+from exaid_evals.config.mapping_file import BoundedLoader, leaves, load_yaml, read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular, unreadable
 from exaid_evals.runs.files.content import content_of, lines_of
@@ -240,6 +240,18 @@ def lists_of(data: Mapping[str, Any]) -> dict[str, list[Any]]:
         for name, one in data.items()
     }
     return {name: one for name, one in columns.items() if isinstance(one, list)}
+
+
+def holds_lists(value: Any) -> bool:
+    """Return whether a value of a JSON is a mapping of names to lists, however deep: `{"train": {"loss": […]}}`."""
+    return isinstance(value, dict) and any(isinstance(one, list) for one in leaves(value).values())
+
+
+def of_pairs(values: list[Any]) -> bool:
+    """Return whether a list holds steps with their values, as the history of a federated training does."""
+    return all(
+        isinstance(one, list) and len(one) == 2 and all(isinstance(n, int | float) for n in one) for one in values
+    )
 
 
 _YAML = (".yaml", ".yml")

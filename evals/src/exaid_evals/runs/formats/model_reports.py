@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.config.campaign import configs_dir
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import folders_in
+from exaid_evals.files import first_bytes, folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.model_reports_json import read_metrics_json
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Report, merge, metrics_of
@@ -137,6 +137,9 @@ _DEEPEST = 4
 _MOST_FOLDERS = 50_000
 _JSON = re.compile(r"metrics_(?P<label>.*)\.json", re.IGNORECASE | re.DOTALL)
 _TXT = re.compile(r"report_(?P<label>.*)\.txt", re.IGNORECASE | re.DOTALL)
+_BEGINNING = 1 << 16
+_SIGN = re.compile(rb"prediction_accuracy|confusion_matrix|total_attempts|meta_?data|execution_time|\A(?!\s*\{)")
+"""A field that only such reports have; what is no object is damaged, which reading says."""
 # What a script appends to tell its files apart: 20241219_120000, 2024-12-19T12-00-00.
 _TIME = re.compile(r"[_-]?\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-_:]?\d{2}(?:[-_:]?\d{2})?)?$")
 
@@ -173,8 +176,12 @@ class Pair:
 
 
 def has_reports(folder: Path) -> bool:
-    """Return, by names, whether any report lies below a folder."""
-    return any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for place in _places(folder) for name in _files(place))
+    """Return whether any report lies below a folder: a text by its name, a JSON by how it begins too."""
+    return any(
+        _TXT.fullmatch(name) or (_JSON.fullmatch(name) and _SIGN.search(first_bytes(place / name, _BEGINNING)))
+        for place in _places(folder)
+        for name in _files(place)
+    )
 
 
 def find_pairs(folder: Path) -> list[Pair]:

@@ -31,7 +31,7 @@ from exaid_evals.runs.files.delimited import (
     split_header,
     without_spread,
 )
-from exaid_evals.runs.files.document import lists_of, objects, read_document
+from exaid_evals.runs.files.document import holds_lists, lists_of, objects, of_pairs, read_document
 from exaid_evals.runs.files.values import Separators, mappings_of, part_thousands
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
@@ -302,7 +302,9 @@ class JsonlFormat(RowFile):
         return objects(path, warnings)
 
 
-_SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|\{\s*\"[^\"]*\"\s*:\s*[-\d\[])|\[\s*\{)")
+_SHAPES = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|(?:\{\s*\"[^\"]*\"\s*:\s*){1,3}[-\d\[])|\[\s*\{)"
+)
 
 
 class JsonFormat(RowFile):
@@ -333,7 +335,9 @@ class JsonFormat(RowFile):
             return mappings_of(data)
         if all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
             return [{"epoch": int(key), **row} for key, row in data.items()]
-        lists = lists_of(leaves(data) if any(map(_holds_lists, data.values())) else data)
+        lists = lists_of(leaves(data) if any(map(holds_lists, data.values())) else data)
+        if lists and all(map(of_pairs, lists.values())):
+            return [{"step": step, name: value} for name, pairs in lists.items() for step, value in pairs]
         length = max(map(len, lists.values()), default=0)
         short = [name for name, one in lists.items() if len(one) < length]
         if short:
@@ -351,17 +355,14 @@ class JsonFormat(RowFile):
             data = read_document(path)
         except DataError:
             return False
-        if isinstance(data, dict) and any(map(_holds_lists, data.values())):
+        if isinstance(data, dict) and any(map(holds_lists, data.values())):
             data = leaves(data)
         by_epoch = isinstance(data, dict) and all(key.isdecimal() for key in data)
         first = data[0] if isinstance(data, list) else next(iter((data if by_epoch else lists_of(data)).values()), ())
         values = first.values() if isinstance(first, dict) else first
-        return any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-
-
-def _holds_lists(value: Any) -> bool:
-    """Return whether a value of a JSON is a mapping of names to lists: `{"train": {"loss": […]}}`."""
-    return isinstance(value, dict) and any(isinstance(one, list) for one in value.values())
+        return (isinstance(first, list) and bool(first) and of_pairs(first)) or any(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in values
+        )
 
 
 class ParquetFormat(RowFile):
