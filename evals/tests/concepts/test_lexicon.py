@@ -305,6 +305,23 @@ def test_what_lies_in_a_longer_mention_is_shown_and_not_counted(lexicon: Extract
     assert ids(lexicon, text) == {"HP:0000405"}
 
 
+def test_of_one_patient_what_a_disease_is_called_by_is_shown(lexicon: Extractor) -> None:
+    """A phenotype within the name of a disease is not said by a longer phenotype."""
+    assert isinstance(lexicon, AnnotatingExtractor)
+    shown = {one.concept_id for one in lexicon.annotate(["She has chronic cough and photosensitive epilepsy."])[0]}
+    assert {"HP:0034315", "HP:0001250"} <= shown
+    assert "HP:0012735" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("protein in the urine", {"HP:0000093"}), ("urine protein", set()), ("high blood sugar", {"HP:0003074"})],
+)
+def test_a_test_is_no_finding(lexicon: Extractor, text: str, found: set[str]) -> None:
+    """What is looked for in a specimen is named behind it."""
+    assert ids(lexicon, text) == found
+
+
 @pytest.mark.parametrize(
     "text", ["She has conductive hearing impairment. The disorder is rare, and she is the first here.", "Gait ataxia."]
 )

@@ -7,7 +7,7 @@ summaries of a conversation say the same sentences over and over.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -32,6 +32,8 @@ _KNOWN, _LONGEST_KNOWN = 16_384, 1024
 """How many of the parts last met are remembered, twice as many at most; and of how many code points each at most."""
 _KNOWN_TEXTS = 1024
 """How many whole texts are remembered."""
+_MOST_OVERLAPPING = 8
+"""How many mentions are looked at for one that holds another."""
 _AT_ONCE = 200_000
 """Code points of the texts that are read together: a call costs as much as a few sentences, and all take memory."""
 
@@ -100,9 +102,7 @@ class LexiconExtractor:
         """
         found = [_placed(said, _every) for said in self._say(texts)]
         return [
-            tuple([one for one in mentions if not one.nested])
-            if any(one.nested for one in mentions) and about_one_patient(text)
-            else mentions
+            _longest(mentions) if any(one.nested for one in mentions) and about_one_patient(text) else mentions
             for text, mentions in zip(texts, found, strict=True)
         ]
 
@@ -257,6 +257,18 @@ def _placed(said: _Said, wanted: _Wanted) -> tuple[Mention, ...]:
             if wanted(negated, experiencer, nested)
         ]
     )
+
+
+def _longest(mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Leave out phenotypes that lie within longer names of phenotypes; the name of a disease is no such name."""
+    longer = [one for one in mentions if not one.nested and one.concept_id.startswith("HP:")]
+    begins = [one.start for one in longer]
+
+    def told(one: Mention) -> bool:
+        before = longer[max(0, bisect_right(begins, one.start) - _MOST_OVERLAPPING) : bisect_right(begins, one.start)]
+        return any(one.end <= other.end for other in before)
+
+    return tuple([one for one in mentions if not (one.nested and told(one))])
 
 
 def _text(part: _Part) -> str:

@@ -16,7 +16,7 @@ from operator import not_
 from typing import NamedTuple
 
 from exaid_evals.concepts.neighbours import OTHER_CLAUSE, describes_next, inverted, parted
-from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, specific_alike
+from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, SPECIMENS, specific_alike
 from exaid_evals.concepts.tables import (
     CAPITALISED,
     DERIVED,
@@ -179,7 +179,10 @@ class Matcher:
         entries = unpacked(self._phrases[key])
         for concept_id, spelled, flags in entries:
             if flags & ORDERED:
-                if [key for key in keys if key in _SIDES] != [key for key in spelled.split(" ") if key in _SIDES]:
+                named = spelled.split(" ")
+                if [key for key in keys if key in _SIDES] != [key for key in named if key in _SIDES]:
+                    continue
+                if keys[0] in SPECIMENS and named[-1] == keys[0]:
                     continue
                 spelled = " ".join(sorted(spelled.split(" ")))
             if spelled != words and (flags & STRICT or (vague and not specific_alike(keys, spelled.split(" ")))):

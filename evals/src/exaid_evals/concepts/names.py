@@ -24,7 +24,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from exaid_evals.concepts.abbreviations import SHORT_FORMS
-from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, stem
+from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, SPECIMENS, stem
 from exaid_evals.concepts.short_forms import is_initialism
 from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, ORDERED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
@@ -219,14 +219,10 @@ class _Book:
                     continue  # not "bone humerus"
                 flags = JOINED if _COORDINATION.search(name) else 0
                 flags |= 0 if rank in _GIVEN_RANKS else DERIVED
-                if (
-                    len(keys) == 1
-                    and rank == _PREFERRED
-                    and len(name) < _CAPITALISED_BELOW + 1
-                    and _PLURAL.fullmatch(name)
-                ):
+                short = len(keys) == 1 and len(name) < _CAPITALISED_BELOW + 1
+                if short and rank == _PREFERRED and _PLURAL.fullmatch(name):
                     flags |= PLURAL
-                if _TO.sub(r"\2-to-\1", name).casefold() in mirrored:
+                if _TO.sub(r"\2-to-\1", name).casefold() in mirrored or keys[-1] in SPECIMENS:
                     flags |= ORDERED
                 if len(keys) > 1 and PART_KEYS.issuperset(keys):
                     flags |= STRICT  # a pelvic kidney is no renal pelvis
@@ -257,8 +253,9 @@ class _Book:
                     for name in (terms[of].name, *terms[of].synonyms):
                         other = keys(name)
                         if other and other != base and len(other) < _MOST_COMPOSED:
-                            new = rest + other
-                            made[phrase_key(new)].append((_COMPOSED, target, " ".join(sorted(new)), 0))
+                            new, flags = rest + other, ORDERED * (other[-1] in SPECIMENS)
+                            spelled = " ".join(new if flags else sorted(new))
+                            made[phrase_key(new)].append((_COMPOSED, target, spelled, flags))
         for key, entries in made.items():
             if key not in self._entries and len({target for _, target, _, _ in entries}) == 1:
                 self._entries[key] = entries

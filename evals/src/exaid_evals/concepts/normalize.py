@@ -129,6 +129,8 @@ spot patch macule
 dysplasia dysplastic
 atresia atretic
 pit pitting pitted
+dislocation dislocated luxation luxated
+sparse scanty scant
 """
 # Words whose stem would be that of a word of another meaning.
 _KEPT = (
@@ -140,7 +142,8 @@ _KEPT = (
 _SUFFIX_TABLE = """
 phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly plastic:plasia
 plastica:plasia trophic:trophy trophied:trophy ositic:os genetic:genes genic:genes rrhagic:rrhage mental: matous:ma
-kinetic:kinesia ectic:exia ence:ent ance:ant ency:ent ancy:ant ivity: otic:os itic:itis ptic:psy atic: etic: iac:
+kinetic:kinesia ectic:exia ence:ent ance:ant ency:ent ancy:ant ivity: otic:os itic:itis
+ptic:psy atic: etic: iac: ularity:l icity: osity: ification:if ified:if ule:l
 ization: ation: ition: itioned: ationed: ional: ated: ating: ate: ical: ular:l ula:l ial: ness: ment: ening: ened:
 ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism: ly: eum:e ium: um: us: ia: on: es:
 """
@@ -229,6 +232,8 @@ def _groups(table: str) -> dict[str, str]:
 
 PART_KEYS = frozenset(_groups(_PARTS))
 """Keys of words that name a part of the body: which of them a text takes says nothing."""
+SPECIMENS = frozenset(["urine", "blood", "stool"])
+"""What a name says is found in these is only looked for where they stand in front: *urine protein*."""
 _STEMS = _groups(_PARTS) | _groups(_QUALITIES) | {word_key(word): word for word in _KEPT.split()}
 ABNORMAL, IMPAIRED = _STEMS["abnormality"], _STEMS["disorder"]
 """Stems of the heads that say no more than that something is wrong."""

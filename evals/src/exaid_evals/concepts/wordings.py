@@ -141,6 +141,7 @@ Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; r
 Hyperhomocystinemia: elevated homocysteine; raised homocysteine
 Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes;
     exaggerated reflexes
+Hypersomnia: hypersomnolence
 Hypoesthesia: diminished sensation; loss of sensation; decreased sensation; sensory loss
 Hypoglycemia: low blood glucose
 Hypoplasia of the corpus callosum: callosal hypoplasia
@@ -256,7 +257,8 @@ Rhizomelia: short proximal limbs
 Scaling skin: scaling
 Scissor gait: scissoring of the legs; scissoring
 Second degree atrioventricular block: second-degree AV block; second degree heart block
-Seizure: convulsing; seizing; epileptic fits; convulsive fits; convulsive episodes
+Seizure: seizure disorder; intractable epilepsy; refractory epilepsy; drug-resistant epilepsy; convulsing; seizing;
+    epileptic fits; convulsive fits; convulsive episodes
 Self-injurious behavior: self-harm
 Sensorimotor neuropathy: sensorimotor polyneuropathy; sensory-motor neuropathy
 Sensorineural hearing impairment: nerve deafness; perceptive deafness; neurosensory hearing loss
