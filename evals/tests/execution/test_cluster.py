@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +77,60 @@ def test_no_scheduler_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cluster, "_CONNECT_S", 1)
     with pytest.raises(ExaidError, match=r"no Dask scheduler answers.*dask scheduler"):
         list(DaskCluster("tcp://127.0.0.1:9").map_ordered(squares, range(3)))
+
+
+WITH_TESTS = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[:2]))}
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Path]:
+    """A scheduler's file; the scheduler, which has no workers, begins a second later."""
+    file = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--no-dashboard", "--scheduler-file", str(file)]
+    arguments = ["sh", "-c", 'sleep 1; exec "$@"', "sh", *command]
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=WITH_TESTS) as scheduler:
+        try:
+            yield file
+        finally:
+            scheduler.kill()
+
+
+def test_a_scheduler_is_found_by_its_file_and_its_first_worker_waited_for(
+    alone: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As a batch system starts them: one after the other, each when there is room for it."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(alone)]
+    command += ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    waits = 'until [ -s "$0" ]; do sleep 0.1; done; sleep 1; exec "$@"'
+    arguments = ["sh", "-c", waits, str(alone), *command]
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=WITH_TESTS) as worker:
+        try:
+            found = list(executor(1, str(alone)).map_ordered(squares, range(3)))
+        finally:
+            worker.kill()
+    assert found == [(0, 0), (1, 1), (2, 4)]
+    assert "the scheduler has no workers yet; waiting up to" in capfd.readouterr().err
+
+
+def test_where_no_worker_comes_it_is_said_how_to_start_one(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the scheduler's address, whatever named it."""
+    monkeypatch.setattr(cluster, "_FIRST_WORKER_S", 1)
+    with pytest.raises(ExaidError, match=r"has no workers.*dask worker tcp://127\.0\.0\.1:\d+ --nthreads 1"):
+        list(executor(1, str(alone)).map_ordered(squares, range(3)))
+
+
+def test_a_scheduler_without_the_package_is_refused(
+    started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads what it passes on; here it lacks the module that the command has."""
+    (tmp_path / "module_of_the_command.py").write_text(
+        "from functools import partial\ndef build(): return partial(abs)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    build = importlib.import_module("module_of_the_command").build
+    with pytest.raises(ExaidError, match=r"scheduler cannot read.*same lock file"):
+        list(DaskCluster(started.address).map_ordered(build, range(3)))
 
 
 def test_without_an_item_no_scheduler_is_looked_for() -> None:

@@ -246,7 +246,8 @@ PARTS_OF_ONES_OWN = [
         lambda: optional("json", "nothing", "this"),
     ),
     Row(
-        "name a Dask scheduler (tcp://HOST:8786), local:N, or your own by `module:attribute`",
+        "name a Dask scheduler (tcp://HOST:8786, or the .json file it writes), local:N, or your own by "
+        "`module:attribute`",
         lambda: executor(1, "here"),
         lambda: executor(1),
     ),

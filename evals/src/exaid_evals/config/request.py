@@ -218,7 +218,8 @@ class ClusterRequest(Request):
     """What can be done by other machines."""
 
     cluster: str | None = option(
-        "Work on a Dask cluster: tcp://SCHEDULER:8786, local:N, or your own executor by module:attribute.",
+        "Work on a Dask cluster: tcp://SCHEDULER:8786, its scheduler file (.json), local:N, or your own executor by "
+        "module:attribute.",
         metavar="ADDRESS",
     )
 

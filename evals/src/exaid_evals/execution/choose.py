@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exaid_evals.config.plugins import Kind
@@ -19,8 +20,9 @@ def executor(jobs: int, cluster: str | None = None, *, at_most: int | None = Non
 
     Args:
         jobs: processes of this machine.
-        cluster: `tcp://…`, the address of a Dask scheduler; `local:N`, a Dask cluster of N workers that is started
-            for this command; or the `module:attribute` of what returns an executor. None stays on this machine.
+        cluster: `tcp://…`, the address of a Dask scheduler, or the `.json` file that it writes it in; `local:N`, a
+            Dask cluster of N workers that is started for this command; or the `module:attribute` of what returns an
+            executor. None stays on this machine.
         at_most: as many processes of this machine as the work is worth.
 
     Raises:
@@ -33,15 +35,16 @@ def executor(jobs: int, cluster: str | None = None, *, at_most: int | None = Non
         from exaid_evals.execution.cluster import DaskCluster
 
         return DaskCluster(n_workers=int(rest))
-    if "://" in cluster:
+    if "://" in cluster or cluster.endswith(".json"):
         from exaid_evals.execution.cluster import DaskCluster
 
-        return DaskCluster(cluster)
+        return DaskCluster(cluster if "://" in cluster else Path(cluster))
     if ":" not in cluster and cluster not in EXECUTORS.names():
         raise ConfigError(
             f"{cluster!r} is not a cluster",
             where="--cluster",
-            remedy="name a Dask scheduler (tcp://HOST:8786), local:N, or your own by `module:attribute`",
+            remedy="name a Dask scheduler (tcp://HOST:8786, or the .json file it writes), local:N, or your own by "
+            "`module:attribute`",
         )
     made: Executor = EXECUTORS.build(cluster)
     return made

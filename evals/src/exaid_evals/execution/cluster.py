@@ -35,6 +35,9 @@ _AHEAD = 16
 
 _CONNECT_S = 20
 
+_FIRST_WORKER_S = 300
+"""How long the first worker may take: a batch system's queue is in front of it."""
+
 
 class WorkerDiffersError(ConfigError):
     """A worker's packages are not those of the command, or it has several threads."""
@@ -46,14 +49,15 @@ class DaskCluster:
     An item whose worker dies is worked on once more by another. Workers may come and go meanwhile.
 
     Args:
-        address: of a scheduler; None starts one here, with workers of its own, until the work is done.
+        address: of a scheduler, or the file in which one writes it (`dask scheduler --scheduler-file`), which may
+            appear later; None starts one here, with workers of its own, until the work is done.
         n_workers: of the cluster that is started here.
 
     Raises:
         MissingDependencyError: Dask is not installed.
     """
 
-    def __init__(self, address: str | None = None, *, n_workers: int = 1) -> None:
+    def __init__(self, address: str | Path | None = None, *, n_workers: int = 1) -> None:
         try:
             import distributed  # noqa: F401 - half a second, and needed here alone
         except ImportError as error:
@@ -134,20 +138,30 @@ class DaskCluster:
                 silence_logs=logging.CRITICAL,
             )
             return Client(cluster)
+        place = "scheduler_file" if isinstance(self._address, Path) else "address"
         try:
             with _quiet():
-                client = Client(self._address, timeout=_CONNECT_S)
+                client = Client(**{place: str(self._address)}, timeout=_CONNECT_S)
         except (OSError, ValueError, TimeoutError) as error:
             raise ExaidError(
                 f"no Dask scheduler answers ({type(error).__name__})",
-                where=self._address,
+                where=str(self._address),
                 remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`",
             ) from None
-        if not client.scheduler_info(n_workers=-1)["workers"]:
-            client.close()
-            remedy = f"start some with `dask worker {self._address} --nthreads 1`"
-            raise ExaidError("the scheduler has no workers", where=self._address, remedy=remedy)
+        self._await_a_worker(client)
         return client
+
+    def _await_a_worker(self, client: Client) -> None:
+        scheduler = client.scheduler_info(n_workers=-1)
+        if scheduler["workers"]:
+            return
+        _print(f"the scheduler has no workers yet; waiting up to {_FIRST_WORKER_S} s for the first")
+        try:
+            client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
+        except TimeoutError:
+            client.close()
+            remedy = f"start some with `dask worker {scheduler['address']} --nthreads 1`"
+            raise ExaidError("the scheduler has no workers", where=str(self._address), remedy=remedy) from None
 
 
 def _asking(build: Callable[[Ask], Callable[[Item], Result]], command: str) -> Callable[[Item], Result]:
@@ -192,6 +206,13 @@ def _ordered(
         raise ExaidError(
             "workers died one after the other over one item",
             remedy="they may have run out of memory: give each more, or start fewer on a machine",
+        ) from None
+    except RuntimeError as error:
+        if "deserialization" not in str(error):
+            raise
+        raise ExaidError(
+            "the scheduler cannot read what it passes on to the workers: it has other packages than this command",
+            remedy="install the same lock file where it runs, and start it again",
         ) from None
     except (CommClosedError, FutureCancelledError, CancelledError, asyncio.CancelledError, OSError) as error:
         raise ExaidError(
