@@ -232,3 +232,18 @@ def test_an_edited_report_is_found_by_verify(tmp_path: Path, capsys: pytest.Capt
         assert "holds no campaign; its 4 files of reports are held against their hashes" in shown
     assert cli(analyze) == 0
     assert cli(["verify", "--data-dir", str(out)]) == 0
+
+
+def test_an_edited_comparison_is_found_by_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `compare` wrote is held against its hashes too."""
+    for name, best in (("one", 0.5), ("two", 0.4)):
+        rows = "".join(f"{at},{best + 1 / at}\n" for at in range(1, 9))
+        (tmp_path / f"{name}.csv").write_text("epoch,val_loss\n" + rows)
+    out = tmp_path / "out"
+    assert cli(["compare", *(str(tmp_path / f"{name}.csv") for name in ("one", "two")), "--output-dir", str(out)]) == 0
+    assert cli(["verify", "--data-dir", str(out)]) == 0
+    (out / "comparison.csv").write_text("run\n", encoding="utf-8")
+    capsys.readouterr()
+    assert cli(["verify", "--data-dir", str(out)]) == 1
+    shown = capsys.readouterr().out
+    assert "comparison.csv: changed since it was written; run the same `exaid-evals compare` again" in shown

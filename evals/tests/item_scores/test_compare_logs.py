@@ -25,6 +25,8 @@ from made_logs import (
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import root
 from exaid_evals.cli.main import run as cli
+from exaid_evals.errors import ConfigError
+from exaid_evals.item_scores.registry import read_side
 from exaid_evals.stats.paired import mcnemar_p
 
 A = [True, True, False, False, True, False, True, False, False, False]
@@ -203,7 +205,7 @@ def test_all_of_it_is_written(tmp_path: Path) -> None:
     run(one, two, "--out", tmp_path / "out")
     run(one, two, "--out", tmp_path / "again")
     names = ["items.csv", "log_comparison.csv", "log_comparison.json", "log_comparison.md"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".state", *names]
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     rows = list(csv.DictReader((tmp_path / "out" / "items.csv").read_text(encoding="utf-8").splitlines()))
@@ -249,3 +251,28 @@ def test_an_export_of_items_names_the_verb_that_compares_them(
     path = MAKERS[name][0](tmp_path, A, "one")
     assert cli(["export", "--run", str(path), "--out", str(tmp_path / "out")]) == 1
     assert f"has the items of {name}, each with its scores: `exaid-evals compare-logs A B`" in capsys.readouterr().err
+
+
+def test_a_table_of_several_systems_is_a_log_of_each(tmp_path: Path) -> None:
+    """TruLens writes a row a record of every version, LangSmith ratings beside times, Ragas one name for all files."""
+    records = tmp_path / "records.csv"
+    rows = "".join(
+        f"x{at},{version},q{at},0.{at + more},7\n" for version, more in (("a", 1), ("b", 3)) for at in (1, 2)
+    )
+    records.write_text(f"record_id,app_version,input,Groundedness,latency_ms\n{rows}")
+    with pytest.raises(ConfigError, match="there are 'a', 'b'"):
+        read_side(records, None, "A")
+    [log] = read_side(records, "b", "B")
+    assert [item.scores for item in log.items] == [{"Groundedness": 0.4}, {"Groundedness": 0.5}]
+    rated = tmp_path / "langsmith.csv"
+    rated.write_text(
+        ",inputs.question,outputs.answer,feedback.correct,execution_time,example_id,id\n0,q,a,1,1.5,ex1,r9\n"
+    )
+    [log] = read_side(rated, None, "A")
+    assert [(item.id, item.scores, item.question) for item in log.items] == [("ex1", {"correct": 1.0}, "q")]
+    for name in ("base", "new"):
+        (tmp_path / "ragas" / name).mkdir(parents=True)
+        table = "user_input,retrieved_contexts,faithfulness\nq,c,0.5\n"
+        (tmp_path / "ragas" / name / "result.csv").write_text(table)
+    [log] = read_side(tmp_path / "ragas", "new", "A")
+    assert log.system == "new"

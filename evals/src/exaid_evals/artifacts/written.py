@@ -9,7 +9,7 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.ledger import Ledger
 
 _STATE = ".state"
-_VERBS = ("view", "calibrate", "analyze")
+_VERBS = ("view", "calibrate", "analyze", "compare", "impact", "audit-images", "compare-logs")
 
 
 def ledger_of(root: Path, verb: str) -> Path:

@@ -151,6 +151,7 @@ def run_audit(request: AuditRequest) -> int:
     from exaid_evals.analysis.images.files import AuditSettings, list_images
     from exaid_evals.artifacts.atomic import write_text
     from exaid_evals.artifacts.jsonl import write_jsonl
+    from exaid_evals.artifacts.written import note_written
     from exaid_evals.config.base import load_config
 
     settings = load_config(AuditSettings, request.config, request.overrides("audit")).value
@@ -164,6 +165,7 @@ def run_audit(request: AuditRequest) -> int:
         )  # fmt: skip
     write_jsonl(output_dir / _RECORDS, records(audit))
     write_text(output_dir / _SHEET, render(audit))
+    note_written(output_dir, "audit-images", map(output_dir.joinpath, (_RECORDS, _SHEET)))
     counts = _show_audit(audit)
     click.echo(f"wrote {shown(output_dir / _RECORDS)}")
     click.echo(f"wrote {shown(output_dir / _SHEET)}")

@@ -115,8 +115,8 @@ def run(request: VerifyRequest) -> int:
 
     A difference is named by file, record and field with both values, and settings that changed are named first.
     Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it, or a
-    report of `view`, `calibrate` or `analyze` was changed since it was written. In a folder that `analyze` wrote, only
-    that is looked at.
+    report (of `view`, `calibrate`, `analyze`, `compare`, `impact`, `audit-images`, `compare-logs`) was changed since it
+    was written. In a folder of such reports alone, only that is looked at.
     """
     from exaid_evals.artifacts.written import changed_in, written_in
 

@@ -14,17 +14,24 @@ from exaid_evals.runs.files.delimited import open_delimited
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.predictions import Layout
 from exaid_evals.runs.files.values import mapping_of, mappings_of
+from exaid_evals.runs.metric_names import role_of_column
+from exaid_evals.runs.rows import simple
 
 _BEGINNING = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{\s*"(?:columns|index|data)"\s*:\s*\[')
 _SCORE = re.compile(r"^(?P<metric>[^/]+)(?:/v\d+)?/(?:score|value)$")
-_HEADER = re.compile(rb'(?:^|,)"?(?:inputs?|request|question)"?(?:,|\r?\n)')
+_HEADER = re.compile(rb'(?:^|,)"?(?:inputs?(?:\.[\w ]{1,80})?|request|question)"?(?:,|\r?\n)')
 _INPUTS = ("inputs", "input", "request", "question", "user_input", "prompt", "query")
 _TARGETS = ("ground_truth", "reference", "targets", "target", "expectations", "expected_response", "label")
 _OUTPUTS = ("outputs", "output", "response", "answer", "prediction", "predictions")
 _OF_RAGAS = re.compile(rb'(?:^|,)"?(?:user_input|retrieved_contexts|reference_contexts|contexts)"?(?:,|\r?\n)')
-_IDS = ("id", "item_id", "example_id", "question_id", "request_id", "row_id")
-# What MLflow counts of every answer beside its quality.
-_COUNTED = {"token_count", "latency", "execution_duration", "timestamp_ms", "index"}
+_IDS = ("example_id", "item_id", "question_id", "id", "request_id", "row_id")
+"""The first that is there: where an example has one, `id` is that of an answer, and matches none of another run."""
+_SYSTEMS = ("system", "model", "model_name", "app_version", "app_id", "variant", "experiment_name", "provider")
+_UNNAMED = ("index", "unnamed:_0", "", "repetition_number", "repetition", "token_count")
+_RATED = "feedback."
+"""How LangSmith's columns of scores begin."""
+_USUAL = re.compile(r"(?:ragas[_-]?)?(?:results?|scores?|eval(?:uation)?|output|ragas)(?:[_-]results?)?", re.IGNORECASE)
+"""What a file is called whoever was evaluated."""
 _OUTER = re.compile(r"/(?:justification|rationale|error_message|error_code|metadata)$")
 
 
@@ -49,6 +56,17 @@ class MlflowTable(LogFormat):
             rows = _frame(path)
         if not rows:
             raise DataError("holds no row", where=str(path), remedy="wait for its end, or leave it out")
+        named = next((one for one in _SYSTEMS if one in rows[0]), None)
+        of_rows = [str(row[named]) for row in rows] if named else []
+        systems = list(dict.fromkeys(of_rows))
+        if "" in systems or len(systems) < 2:
+            return [self._log(path, rows, next(filter(None, systems), self.system_of(path)))]
+        return [
+            self._log(path, [row for of, row in zip(of_rows, rows, strict=True) if of == one], one) for one in systems
+        ]
+
+    def _log(self, path: Path, rows: list[dict[str, Any]], system: str) -> Log:
+        """Return the log of a system, of its rows."""
         columns = list(rows[0])
         asked, target, output = (_first(columns, names) for names in (_INPUTS, _TARGETS, _OUTPUTS))
         key = _unique(rows, columns)
@@ -74,7 +92,7 @@ class MlflowTable(LogFormat):
             )
             for row, id_, epoch in zip(rows, ids, numbered_epochs(ids), strict=True)
         ]
-        return [Log(task="", system=self.system_of(path), format=self.name, file=path.name, items=items)]
+        return Log(task="", system=system, format=self.name, file=path.name, items=items)
 
     def system_of(self, path: Path) -> str:
         """Return what was evaluated: a table does not say."""
@@ -82,7 +100,7 @@ class MlflowTable(LogFormat):
 
 
 class RagasTable(MlflowTable):
-    """Reads the data frame of Ragas' results as CSV, which is such a table; the system is the file's name."""
+    """Reads the data frame of Ragas' results as CSV, such a table, of the system that its file or folder names."""
 
     name = "ragas"
 
@@ -91,19 +109,21 @@ class RagasTable(MlflowTable):
         return path.suffix == ".csv" and _OF_RAGAS.search(first_bytes(path, 4096).split(b"\n")[0] + b"\n") is not None
 
     def system_of(self, path: Path) -> str:
-        """Return the file's name."""
-        return path.stem
+        """Return the file's name, or its folder's where any file of results is called so."""
+        return path.resolve().parent.name if _USUAL.fullmatch(path.stem) else path.stem
 
 
 def _metric(column: str, rows: Sequence[Mapping[str, Any]], texts: set[str | None]) -> str | None:
     """Return the name of a column of scores; None where it is none."""
     values = [row[column] for row in rows if row[column] not in (None, "")]
-    if column in texts or column in _COUNTED or _OUTER.search(column) or not values:
+    counted = simple(column) in _UNNAMED or role_of_column(column) in ("system", "counter", "schedule")
+    rated = not any(name.startswith(_RATED) for name in rows[0]) or column.startswith(_RATED)
+    if column in texts or counted or not rated or _OUTER.search(column) or not values:
         return None
     if any(number(value) is None for value in values):
         return None
     found = _SCORE.match(column)
-    return found["metric"] if found else column
+    return found["metric"] if found else column.removeprefix(_RATED)
 
 
 def _unique(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str | None:
@@ -127,7 +147,8 @@ def _frame(path: Path) -> list[dict[str, Any]]:
 
 
 def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    return next((name for name in names if name in columns), None)
+    below = (name for one in names for name in columns if name.startswith(f"{one}."))
+    return next((name for name in names if name in columns), next(below, None))
 
 
 _PREDICTION_WORDS = (b"predict", b"pred", b"y_pred")

@@ -13,6 +13,7 @@ from exaid_evals.artifacts.canonical import canonical_json, rounded
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.redaction import first_few, printable
 from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.artifacts.written import note_written
 from exaid_evals.item_scores.base import Log
 from exaid_evals.item_scores.compare import ITEM, NONE, Aligned, Comparison, Settings, read_first, score, unclustered
 from exaid_evals.report.cells import Digits, PValue
@@ -195,6 +196,7 @@ def write(report: Report, out: Path) -> Path:
         out / ITEMS, write_csv(["task", "metric", "id", "epoch", "cluster", "a", "b", "difference"], _items(report))
     )
     write_text(out / REPORT, _markdown(report, found))
+    note_written(out, "compare-logs", map(out.joinpath, (RECORD, TABLE, ITEMS, REPORT)))
     return out / REPORT
 
 

@@ -23,6 +23,7 @@ from exaid_evals.analysis.report.plots import png_of, scale_to
 from exaid_evals.analysis.report.write import pictures, write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.redaction import clipped, printable
+from exaid_evals.artifacts.written import note_written
 from exaid_evals.report.document import Document, fill, page, to_markdown
 from exaid_evals.report.figures.canvas import FAINT, LINE_STYLES
 from exaid_evals.report.formats.csv_table import write_csv
@@ -279,6 +280,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         DASHBOARD: render(comparison),
     }
     write_files(out, files, plots)
+    note_written(out, "compare", map(out.joinpath, files))
     return out / DASHBOARD
 
 

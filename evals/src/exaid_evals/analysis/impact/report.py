@@ -15,6 +15,7 @@ from exaid_evals.analysis.report.sentences import counted, number, p_is
 from exaid_evals.analysis.report.write import write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.artifacts.written import note_written
 from exaid_evals.report.document import Block, Document, Grid, Items, Section, to_html, to_markdown
 from exaid_evals.report.formats.csv_table import write_csv
 
@@ -78,6 +79,7 @@ def write_impact(impact: Impact, out: Path) -> Path:
         PAGE: to_html(report),
     }
     write_files(out, files)
+    note_written(out, "impact", map(out.joinpath, files))
     return out / PAGE
 
 
