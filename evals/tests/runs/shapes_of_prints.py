@@ -51,6 +51,15 @@ PRINTED: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
     ),
     "what skorch prints": ("text_log", {"train.log": SKORCH}, {"": {"train_loss": 0.8291, "valid_acc": 0.4}}),
     "what fastai prints": ("text_log", {"train.log": FASTAI}, {"": {"valid_loss": 0.6, "accuracy": 0.7}}),
+    "Spinning Up's progress": (
+        "spinning_up",
+        {
+            f"s{seed}/progress.txt": "Epoch\tAverageEpRet\tEpLen\tTotalEnvInteracts\tTime\n"
+            f"0\t20.5\t20\t4000\t1.5\n1\t3{seed}.5\t31\t8000\t3.1\n"
+            for seed in (1, 2)
+        },
+        {"s1": {"AverageEpRet": 31.5}, "s2": {"AverageEpRet": 32.5}},
+    ),
     "a table in Markdown": ("text_log", {"train.log": MARKDOWN}, {"": {"loss": 0.7, "f1": 0.6}}),
     "what MLX prints": (
         "text_log",

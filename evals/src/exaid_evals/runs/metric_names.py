@@ -128,7 +128,7 @@ METRICS: tuple[MetricName, ...] = (
         mota | MOTA | idf1 hota pck pckh oks
         coverage | coverage | ctu_saved
         score | score | scores
-        reward | reward | rewards rew rews return returns
+        reward | reward | rewards rew rews return returns ep_ret
         success_rate | success rate | success win win_rate winrate elo
         """,
         "higher",
@@ -198,6 +198,7 @@ _NEGATING = (*((word,) for word in _set("neg negative negated minus inv inverse 
 _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{EN DASH}])\s*(?=[a-zA-Z])")
 _OF_SOMETHING = _set("std stdv stdev sd stderr var variance norm scale scaler weight weights threshold thr target clip")
 """Words after a metric that make another quantity of it: `reward_std` is not a reward."""
+_SPREADS = _set("std stdv stdev stddev stderr")
 _SUMMED = _set("cumulative cumulated cum cumul total accumulated")
 _TRAINING = _set("train training tr trn")
 _TAKEN_OVER = _set("step epoch batch total avg average mean running")
@@ -223,8 +224,8 @@ def direction_of(metric: str, known: Mapping[str, Direction] | None = None) -> D
         metric: its name, as logged.
         known: metric → direction, as the user or the source says; goes before the name.
 
-    >>> direction_of("val/balanced_accuracy"), direction_of("Loss/train"), direction_of("valAcc"), direction_of("lr")
-    ('higher', 'lower', 'higher', None)
+    >>> direction_of("val/balanced_accuracy"), direction_of("Loss/train"), direction_of("std_acc"), direction_of("lr")
+    ('higher', 'lower', None, None)
     """
     if known and metric in known:
         return known[metric]
@@ -250,7 +251,8 @@ def direction_of_name(metric: str) -> Direction | None:
             continue
         entry, start, end = found
         after = words[end:]
-        if any(word in _OF_SOMETHING for word in after) or any((word,) in _NEGATING for word in after):
+        spread = any(word in _SPREADS for word in words[:start])  # `std_accuracy` is no accuracy either
+        if spread or any(word in _OF_SOMETHING or (word,) in _NEGATING for word in after):
             return None
         ahead = tuple(word for word in words[:start] if word not in _PASSED_OVER)
         if entry.name == "regret" and any(word in _SUMMED for word in words[:start]):

@@ -47,6 +47,7 @@ _BUILT_IN = {
     "lightning": f"{_PACKAGE}.step_logs:LightningFormat",
     "timm": f"{_PACKAGE}.step_logs:TimmFormat",
     "fastai": f"{_PACKAGE}.step_logs:FastaiFormat",
+    "spinning_up": f"{_PACKAGE}.step_logs:SpinningUpFormat",
     "keras": f"{_PACKAGE}.step_logs:KerasFormat",
     "mmengine": f"{_PACKAGE}.step_logs:MmengineFormat",
     "nanogpt": f"{_PACKAGE}.step_logs:NanogptFormat",

@@ -206,6 +206,16 @@ class TimmFormat(CsvTool):
     leading = ("eval_top1",)
 
 
+class SpinningUpFormat(CsvTool):
+    """Spinning Up's `progress.txt`, a table parted by tabs with a row an epoch; returns rank such runs."""
+
+    name = "spinning_up"
+    files = ("progress.txt",)
+    sign = re.compile(rb"\AEpoch\t(?=[^\n]*\bEp(?:Ret|Len)\b)|\AEpoch\tAverage")
+    left_out = ("time",)
+    leading = ("AverageTestEpRet", "AverageEpRet")
+
+
 class FastaiFormat(CsvTool):
     """fastai's CSVLogger, whose last column is the time that the epoch took."""
 
