@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +9,14 @@ from typing import Literal
 
 import numpy as np
 
+from exaid_evals.analysis.cycles import STEP_LIKE, cycles_of, growing, is_late, is_of_cycle, is_regular, span_of
 from exaid_evals.analysis.relearning import relearnt
-from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, by_relative_size
 from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import CleanSeries, History
-from exaid_evals.runs.metric_names import Direction, counterpart, is_validation
+from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named
 
 Course = Literal["lasting", "recovered", "repeated"]
-_STEP_LIKE = ("sudden_drop", "change_point", "divergence")
 _COLLAPSE = 0.75
 """Of what was gained: who loses more has lost what was learnt, however soon it comes back."""
 _EXPLOSION, _CLEAR = 3.0, 4.0
@@ -26,11 +25,11 @@ _BACK = 0.25
 """Of a fall, that may be left where it is over, and by which it may differ where it is found twice."""
 _TOGETHER = 0.05
 """Of the run: anomalies that begin so close to each other, or while the other lasts, are one incident."""
-_REGULAR, _LONG = 0.12, 20
+_LONG = 20
 _MANY_LOST = 5
+_SURE = 15.0
 _HUGE = 1e6
 """A loss that stays above it was thrown there, and may well have learnt before."""
-_APART = 0.02
 _THROWN = 1e2
 """Times the largest that a loss was, untrained included: what comes back from there starts anew."""
 _FEW_EVALUATIONS, _KEPT = 3, 0.05
@@ -76,20 +75,29 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
         anomalies: as detectors found them.
         directions: metric → how it improves.
     """
-    back = {id(one): recovered_at(history, one, directions) for one in anomalies if one.kind in _STEP_LIKE}
+    back = {id(one): recovered_at(history, one, directions) for one in anomalies if one.kind in STEP_LIKE}
     nothing_learnt = any(
         one.kind == "no_progress" and (one.evidence["at_chance"] or one.evidence["last"] < _HUGE) for one in anomalies
     )
-    regular = {metric for metric in history.series if _is_regular(metric, anomalies, back, history)}
+    cycles = cycles_of(anomalies, back, history)
+    outgrown = growing(anomalies, back, history, directions)
+    regular = {metric for metric in history.series if is_regular(metric, anomalies, back, history)}
     found = []
-    for one in anomalies:
-        if nothing_learnt and one.kind in _STEP_LIKE and directions.get(one.metric) == "higher":
+    severity: Severity
+    for logged in anomalies:
+        one = _uncapped(history, logged, back)
+        if nothing_learnt and one.kind in STEP_LIKE and directions.get(one.metric) == "higher":
             found.append(replace(one, severity="low", evidence={**one.evidence, "nothing_learnt": True}))
         elif "steps_back" in one.evidence:
             found.append(one)  # it is back because the run did the same again
+        elif id(one) in outgrown and one.severity != "critical":
+            found.append(replace(one, severity="high", evidence={**one.evidence, "outgrown": True}))
+        elif is_of_cycle(one, cycles, back, history):
+            severity = min(one.severity, "medium", key=SEVERITIES.index)
+            found.append(replace(one, severity=severity, evidence={**one.evidence, "recovered": True, "regular": True}))
         elif back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
             again = None if one.metric in regular else relearnt(history, directions, one.step)
-            severity: Severity = "critical" if one.severity == "critical" else "high"
+            severity = "critical" if one.severity == "critical" else "high"
             if again is not None:
                 evidence = {**one.evidence, "recovered": True, "relearnt_since": again.since}
                 found.append(replace(one, severity=severity, evidence=evidence))
@@ -191,7 +199,7 @@ def _n_lost(clean: CleanSeries, direction: Direction, since: float, until: float
 
 def _is_harder_data(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
     """Return whether a training metric got worse for good while its validation metric kept all but a little."""
-    if one.kind not in _STEP_LIKE or one.severity not in ("high", "critical") or is_validation(one.metric):
+    if one.kind not in STEP_LIKE or one.severity not in ("high", "critical") or is_validation(one.metric):
         return False
     beside = [name for name in directions if is_validation(name) and counterpart(name, history.series) == one.metric]
     return any(_is_kept(history.series[name].clean, directions[name], one) for name in beside)
@@ -216,9 +224,9 @@ def _as_before(
     directions: Mapping[str, Direction],
 ) -> bool:
     """Return whether a loss rose as it did before, when it came back within twice the time that is left."""
-    if one.kind not in _STEP_LIKE or one.severity not in ("high", "critical") or directions.get(one.metric) != "lower":
+    if one.kind not in STEP_LIKE or one.severity not in ("high", "critical") or directions.get(one.metric) != "lower":
         return False
-    left, size = _span(history) - one.step, abs(one.magnitude or 0.0)
+    left, size = span_of(history) - one.step, abs(one.magnitude or 0.0)
     return any(
         (end := back.get(id(other))) is not None
         and 2 * (end - other.step) >= left
@@ -228,30 +236,27 @@ def _as_before(
     )
 
 
-def _is_regular(metric: str, anomalies: Sequence[Anomaly], back: Mapping[int, float | None], history: History) -> bool:
-    """Return whether the falls of a metric come at regular distances and all pass: the n-th at n times the first."""
-    falls = [one for one in anomalies if one.metric == metric and one.kind in ("sudden_drop", "change_point")]
-    steps: list[float] = []
-    spacing = _APART * _span(history)
-    for one in sorted(falls, key=lambda one: one.step):
-        if not steps or one.step - steps[-1] > spacing:
-            steps.append(one.step)
-    if len(steps) < 2 or any(back.get(id(one)) is None and not _late(one, history) for one in falls):
-        return False
-    gaps = [later - earlier for earlier, later in itertools.pairwise(steps)]
-    usual = min(gaps)
-    if len(steps) == 2 and abs(steps[0] - usual) > _REGULAR * usual:
-        return False  # two events have one distance: it must be that from the start, too
-    return all(abs(gap / usual - round(gap / usual)) <= _REGULAR for gap in gaps)
+def _uncapped(history: History, one: Anomaly, back: dict[int, float | None]) -> Anomaly:
+    """Return a fall of a training metric as bad as its size says, where it lasted to the end, far above its noise.
 
-
-def _late(one: Anomaly, history: History) -> bool:
-    """Return whether a fall is so near the end that it could not have come back."""
-    return one.step > 0.85 * _span(history)
-
-
-def _span(history: History) -> float:
-    return history.last_step or 1.0
+    While it goes on nobody knows that: batches are worse for a time, and come back.
+    """
+    after = history.series[one.metric].clean.steps if one.metric in history.series else np.array([])
+    entry = metric_named(one.metric)
+    if (
+        one.kind != "sudden_drop"
+        or one.severity != "medium"
+        or is_validation(one.metric)
+        or (entry is not None and entry.name == "reward")
+        or back.get(id(one), 0.0) is not None
+        or is_late(one, history)
+        or one.evidence.get("z", 0.0) < _SURE
+        or int((after >= one.step).sum()) < _LONG
+    ):
+        return one
+    made = replace(one, severity=by_relative_size(float(one.evidence["relative"])))
+    back[id(made)] = None
+    return made
 
 
 def incidents_of(
@@ -264,7 +269,7 @@ def incidents_of(
         anomalies: settled.
         directions: metric → how it improves.
     """
-    together = _TOGETHER * _span(history)
+    together = _TOGETHER * span_of(history)
     groups: list[list[Anomaly]] = []
     ends: list[float] = []
     for one in sorted((one for one in anomalies if one.severity != "low"), key=lambda one: (one.step, one.metric)):
@@ -309,12 +314,12 @@ def _apart(group: Sequence[Anomaly], one: Anomaly) -> bool:
 
 
 def _end(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> float:
-    if one.kind in _STEP_LIKE:
+    if one.kind in STEP_LIKE:
         back = recovered_at(history, one, directions)
-        return _span(history) if back is None else back
+        return span_of(history) if back is None else back
     if one.kind == "not_finite":
         later = [point.step for point in history.series[one.metric].points if point.step > one.step and point.finite]
-        return min(later, default=_span(history))
+        return min(later, default=span_of(history))
     return one.step if one.end_step is None else one.end_step
 
 
@@ -326,7 +331,7 @@ def _incident(history: History, group: Sequence[Anomaly], directions: Mapping[st
     interval = min((one.interval for one in worst if one.interval), key=lambda one: one[1], default=None)
     first = min(one.step for one in worst)
     onset = interval if interval is not None and interval[1] <= first else (first, first)
-    back = recovered_at(history, lead, directions) if lead.kind in _STEP_LIKE else None
+    back = recovered_at(history, lead, directions) if lead.kind in STEP_LIKE else None
     metrics = tuple(dict.fromkeys([lead.metric, *(one.metric for one in group)]))
     course: Course = "lasting" if back is None else "recovered"
     return Incident(lead, tuple(group), metrics, severity, onset, course, back, 1)

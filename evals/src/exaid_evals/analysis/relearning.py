@@ -113,7 +113,10 @@ def _same_way(
                 continue
             earlier = np.interp(places[logged], np.arange(len(before)), before)
             differ, n = np.abs(earlier - after[logged]) / fall, len(earlier)
-            learnt = earlier[0] - earlier[-1] >= _LEARNT * fall
+            later, half = after[logged], n // 2
+            # What is new in the data is learnt as quickly at first, and then no further.
+            goes_on = later[half] - later[-1] >= _LEARNT * (earlier[half] - earlier[-1])
+            learnt = earlier[0] - earlier[-1] >= _LEARNT * fall and goes_on
             error = float(np.median(differ))
             if learnt and error <= _CLOSE and differ.max() <= _FAR and (best is None or error < best[0]):
                 best = (error, first, n)

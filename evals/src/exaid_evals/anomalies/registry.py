@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from exaid_evals.anomalies.at_worst import AtWorst
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, AnomalySettings, DetectionSettings, Severity
 from exaid_evals.anomalies.change_point import ChangePoint, LostProgress
+from exaid_evals.anomalies.lost_gain import LostGain
 from exaid_evals.anomalies.retrospective import (
     NoProgress,
     Oscillation,
@@ -70,6 +72,8 @@ def find_anomalies(
         found = lost_balances(found, history.series)
         found += OverfittingGap(config.overfitting).find_in(history.series, ways)
         found += NoProgress().find_in(history.series, ways)
+        found += LostGain().find_in(history.series, ways, found, [*restarts.spans, *restarts.phase_spans])
+        found += AtWorst().find_in(history.series, ways)
         found += UnscaledStart().find_in(history.series, ways)
     return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind))
 

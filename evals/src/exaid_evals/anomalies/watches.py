@@ -14,12 +14,21 @@ from exaid_evals.anomalies.robust import MAD_TO_SIGMA, Stream
 from exaid_evals.anomalies.streaming import NotFinite, StreamDetector, SuddenDrop
 from exaid_evals.config.plugins import Kind
 from exaid_evals.runs.history import LARGEST
-from exaid_evals.runs.metric_names import Direction, direction_of, metric_named, names_phase, role_of_column
+from exaid_evals.runs.metric_names import (
+    Direction,
+    direction_of,
+    is_validation,
+    metric_named,
+    names_phase,
+    role_of_column,
+    words_of,
+)
 
 MOST_METRICS = 10_000
 """Each takes some ten kilobytes. Names that hold a step or an item never end."""
 _SURE_ALONE = 10.0
 _SUPPORT = 2.0
+_EXPLODES = 100.0
 """Chosen on the development half of the simulated runs of bench_monitor.py, where 7 of 240 clean runs are left with an
 alarm, rather than 19, and no cause is lost."""
 
@@ -169,6 +178,8 @@ class Watches:
         if found:
             beside = [(one.stream, one.stream.sign * value) for one, value in looked if math.isfinite(value)]
             found = [weighed(one, beside) for one in found]
+            if any(is_reward(name) for name in row):
+                found = [_of_policy(one) for one in found]
         for one, value in looked:  # last, since what stands beside a drop is held against what was before it too
             one.take(step, value)
         return found
@@ -193,6 +204,8 @@ class Watches:
 
 _UNSEEN = 1.05
 """Times the highest rate until then, above which a rate is new."""
+_CLIMB = 0.2
+"""Of the cycle before: how long a rate may rise after its restart, as in a new warm-up."""
 
 
 class Restarts:
@@ -206,6 +219,7 @@ class Restarts:
     def __init__(self) -> None:
         # last, highest, step of the last restart, the highest until then
         self._rates: dict[str, tuple[float, float, float, float]] = {}
+        self._climbs: dict[str, float] = {}  # step until which the rate may rise
         self._until = -math.inf
         self.spans: list[tuple[float, float]] = []
         """Steps from and until which each restart excuses what gets worse."""
@@ -224,11 +238,15 @@ class Restarts:
                 if entry is None or entry.name != "learning_rate":
                     continue
             last, highest, began, peak = self._rates.get(name, (value, value, step, math.inf))
-            if value > _UNSEEN * peak and step < self._until:
-                # It goes on to where the training never was: no more is excused.
+            if value <= last:
+                self._climbs.pop(name, None)
+            climbs = step > self._climbs.get(name, math.inf)
+            if (value > _UNSEEN * peak or climbs) and step < self._until:
+                # It goes on to where the training never was, or rises as slowly as it fell: no more is excused.
                 self._until = step
                 self.spans = [(low, min(high, step)) for low, high in self.spans]
-            if last > 0 and value >= 2 * last and value <= _UNSEEN * highest:
+            if last > 0 and value >= 2 * last and value <= _UNSEEN * highest and not climbs:
+                self._climbs.setdefault(name, step + _CLIMB * (step - began))
                 # As long as the cycle before: in a cycle of the same or greater length the loss comes down again.
                 self._until = max(self._until, step + 0.7 * (step - began))
                 self.spans.append((step, self._until))
@@ -243,6 +261,34 @@ class Restarts:
             self._phases[name] = (value, step)
             self._until = max(self._until, step + 0.5 * (step - began))
             self.phase_spans.append((step, step + 0.5 * (step - began)))
+            if "fold" in words_of(name):  # whose model is another
+                self.spans.append(self.phase_spans[-1])
+
+
+def is_reward(metric: str) -> bool:
+    """Return whether a metric is what a policy is trained for."""
+    entry = metric_named(metric)
+    return entry is not None and entry.name == "reward"
+
+
+def _of_policy(one: Anomaly) -> Anomaly:
+    """Return what a loss beside a reward does as medium at most, unless it explodes.
+
+    It is taken on what the policy meets, which is harder and worth more as the policy gets better.
+    """
+    before = one.evidence.get("best", one.evidence.get("before"))
+    size = abs(one.magnitude or 0.0)
+    if (
+        one.kind not in ("divergence", "sudden_drop")
+        or one.severity not in ("high", "critical")
+        or before is None
+        or is_reward(one.metric)
+        or is_validation(one.metric)
+        or direction_of(one.metric) != "lower"
+        or size >= _EXPLODES * abs(before)
+    ):
+        return one
+    return replace(one, severity="medium", evidence={**one.evidence, "beside_reward": True})
 
 
 def weighed(drop: Anomaly, beside: Iterable[tuple[Stream, float]]) -> Anomaly:

@@ -199,6 +199,7 @@ _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{
 _OF_SOMETHING = _set("std stdv stdev sd stderr var variance norm scale scaler weight weights threshold thr target clip")
 """Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _SPREADS = _set("std stdv stdev stddev stderr")
+_PREFERRED = _set("chosen rejected")
 _SUMMED = _set("cumulative cumulated cum cumul total accumulated")
 _TRAINING = _set("train training tr trn")
 _TAKEN_OVER = _set("step epoch batch total avg average mean running")
@@ -208,7 +209,7 @@ _EVALUATED = _set("average_precision bleu rouge meteor word_error_rate character
 """Metrics that nobody computes while learning: they are an evaluation's, whatever their names say."""
 _EVALUATORS = ("metrics/", "accuracy/top", "single-label/", "multi-label/", "coco/", "pascal_voc/")
 """With which the names begin that the evaluators of Ultralytics and OpenMMLab give."""
-_PHASES = _set("task tasks phase stage fold curriculum difficulty augment augmentation aug experience session")
+_PHASES = _set("task tasks phase stage fold cycle curriculum difficulty augment augmentation aug experience session")
 _PASSED_OVER = (
     _TRAINING
     | _VALIDATION
@@ -257,6 +258,8 @@ def direction_of_name(metric: str) -> Direction | None:
         ahead = tuple(word for word in words[:start] if word not in _PASSED_OVER)
         if entry.name == "regret" and any(word in _SUMMED for word in words[:start]):
             return None  # a sum over all steps so far grows by what it is; one of rewards is that of an episode
+        if entry.name == "reward" and any(word in _PREFERRED for word in words_of(metric)):
+            return None  # of a preference only the margin counts: both terms fall as it grows
         for turning in _NEGATING:
             for at in range(len(ahead)):
                 if ahead[at : at + len(turning)] == turning:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from exaid_evals.runs.history import LARGEST, BatchRow, Column, History, Point, Points, Series
+from exaid_evals.runs.metric_names import names_phase
 
 STEP_NAMES = (
     *("step", "global_step", "_step", "trainer/global_step", "num_updates", "time/total_timesteps", "total_timesteps"),
@@ -25,7 +26,10 @@ ROW_NAMES = (
 """Columns that do so where nothing counts steps: a table of results."""
 SYSTEM_PREFIXES = ("system/", "system.", "sys/", "_system/")
 _ABOVE_EPOCH = frozenset(
-    {"training_exp", "experience", "task", "task_id", "stage", "phase", "cycle", "round", "session"}
+    {
+        *("training_exp", "experience", "task", "task_id", "stage", "phase", "cycle", "round", "session"),
+        *("fold", "fold_id", "fold_idx", "kfold", "cv_fold"),
+    }
 )
 """Columns that count what an epoch may be one of: where epochs begin again with each, they count no steps alone."""
 _EVENTS = ("event", "events", "restart", "resumed")
@@ -144,7 +148,7 @@ def history_of(
     notes = list(warnings)
     counters: set[str] = set()
     if step_name is not None and (above := _above(table, step_name)) is not None:
-        counters, step_name = {simple(above), simple(step_name)}, None
+        counters, step_name = {simple(step_name)} | (set() if names_phase(above) else {simple(above)}), None
     steps = _steps(table, step_name, notes)
     # Where an epoch's batches number the rows, neither column measures anything.
     counters |= {"epoch", *_WITHIN_EPOCH} if step_name is None else set()
@@ -205,7 +209,7 @@ def _above(table: Table, step_name: str) -> str | None:
     if above is None or simple(step_name) not in ("epoch", "epochs"):
         return None
     epochs, held = table.columns[step_name], table.columns[above]
-    if epochs.rows is not None or held.rows is not None or any(epochs.kinds) or any(held.kinds):
+    if any(any(one.kinds) or (one.rows is not None and len(one.rows) < table.n_rows) for one in (epochs, held)):
         return None
     begun = [at for at, (one, next_) in enumerate(pairwise(epochs.numbers), 1) if next_ <= one]
     return (

@@ -59,6 +59,9 @@ class Correlation:
     n: int
 
 
+_DELAY = 0.1
+
+
 def input_shift(rows: Sequence[BatchRow], low: float, high: float, horizon: float) -> InputShift | None:
     """Return the statistic of the inputs that differs most between the batches before and after an onset."""
     from scipy.stats import mannwhitneyu
@@ -67,7 +70,9 @@ def input_shift(rows: Sequence[BatchRow], low: float, high: float, horizon: floa
     found = []
     for name in names:
         values = [(row.step, row.profile[name]) for row in rows if row.profile.get(name) is not None]
-        before = np.array([value for step, value in values if low - horizon <= step <= low], dtype=np.float64)
+        # What harms a model shows in its loss some steps later.
+        sound = low - _DELAY * horizon
+        before = np.array([value for step, value in values if low - horizon <= step <= sound], dtype=np.float64)
         after = np.array([value for step, value in values if high <= step <= high + horizon], dtype=np.float64)
         if len(before) < 10 or len(after) < 10:
             continue

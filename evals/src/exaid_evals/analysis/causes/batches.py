@@ -18,13 +18,19 @@ from exaid_evals.analysis.batches.suspect_items import (
     repetition,
 )
 from exaid_evals.analysis.causes.base import Context, Evidence
+from exaid_evals.analysis.causes.onset import is_gradual
 from exaid_evals.analysis.causes.signals import rate_fell
 from exaid_evals.anomalies.robust import worsening
+from exaid_evals.runs.history import BatchRow, History
 from exaid_evals.runs.metric_names import Direction, counterpart, is_ambiguous, is_validation
 
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
 
 
+_OF_INPUTS = re.compile(
+    r"(^|[/._-])(inputs?|pixels?|images?|batch|x)[/._-]?(mean|std|var|min|max|brightness|contrast|norm)$",
+    re.IGNORECASE,
+)
 _ALL = 0.9
 _EVALUATIONS, _BEFORE, _FEW = 3, 20, 5
 _FAR_MORE, _CLEAR = 2.5, 4.0
@@ -77,13 +83,25 @@ def _repeated(context: Context) -> Iterator[Evidence]:
 
 
 def inputs(context: Context) -> list[Evidence] | None:
-    """Return whether the statistics of the batches' inputs moved; None where no batch has any."""
-    return list(_inputs(context)) if any(row.profile for row in context.train_batches) else None
+    """Return whether the statistics of the batches' inputs moved; None where neither batches nor steps have any."""
+    rows = [row for row in context.train_batches if row.profile] or logged_inputs(context.history)
+    return list(_inputs(context, rows)) if rows else None
 
 
-def _inputs(context: Context) -> Iterator[Evidence]:
+def logged_inputs(history: History) -> list[BatchRow]:
+    """Return the statistics of inputs that were logged as metrics of the steps, such as `input_mean`, as batches."""
+    named = {name: one.clean for name, one in history.series.items() if _OF_INPUTS.search(name)}
+    named = {name: one for name, one in named.items() if not is_validation(name)}
+    return [
+        BatchRow(step, 0, {}, profile={name: value})
+        for name, one in named.items()
+        for step, value in zip(one.steps.tolist(), one.values.tolist(), strict=True)
+    ]
+
+
+def _inputs(context: Context, rows: Sequence[BatchRow]) -> Iterator[Evidence]:
     low, high = context.onset.interval
-    found = input_shift(context.train_batches, low, high, context.settings.horizon * context.span)
+    found = input_shift(rows, low, high, context.settings.horizon * context.span)
     if found is None:
         return
     numbers = {"p": found.p, "outside": found.share_outside, "before": found.median_before, "after": found.median_after}
@@ -93,7 +111,7 @@ def _inputs(context: Context) -> Iterator[Evidence]:
             f"batches after the onset (median {found.median_before:.3g} → {found.median_after:.3g}, "
             f"Mann–Whitney p = {found.p:.1e})"
         )
-        yield Evidence(text, 4.0, None, numbers)
+        yield Evidence(text, 6.0 if found.share_outside >= _ALL else 4.0, None, numbers)
     elif found.p > 0.01:
         yield Evidence("the statistics of the batches' inputs are those of before the drop", -0.5, None, numbers)
 
@@ -236,6 +254,12 @@ def sizes(context: Context) -> Iterator[Evidence]:
                 text = f"{name} went from {values[at - 1]:g} to {values[at]:g} at step {steps[at]:g}"
                 yield Evidence(text, 3.0 * here, float(steps[at]), {"before": values[at - 1], "after": values[at]})
                 return
+
+
+def by_and_by(context: Context) -> Iterator[Evidence]:
+    """Speak against an evaluation where a metric got worse over many of its values."""
+    if context.onset.anomaly.detector == "lost_gain" or is_gradual(context.history, context.onset.anomaly):
+        yield Evidence(f"{context.onset.anomaly.metric} got worse by and by, and an evaluation changes at once", -3.0)
 
 
 def not_of_validation(context: Context) -> Iterator[Evidence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -21,9 +22,9 @@ _PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
 _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 _FEW, _SMALL_PART = 3, 0.25
-_LEAP, _LEAP_Z, _EASED, _EASED_Z, _STEADY = 0.4, 3.0, 0.75, 2.0, 0.7
+_LEAP, _LEAP_Z, _EASED, _EASED_Z = 0.4, 3.0, 0.75, 2.0
 _JUMP = 0.3
-_MOST = 6
+_MOST, _BESIDE = 6, 10
 
 
 def onsets(
@@ -68,10 +69,10 @@ def _is_part(history: History, one: Anomaly, gap: Anomaly) -> bool:
     if one.step < gap.step:
         return False
     begun = (one.interval or (one.step, one.step))[0] > gap.step
-    return _is_gradual(history, one) or (begun and abs(one.magnitude or 0.0) < abs(gap.magnitude or 0.0) / 2)
+    return is_gradual(history, one) or (begun and abs(one.magnitude or 0.0) < abs(gap.magnitude or 0.0) / 2)
 
 
-def _is_gradual(history: History, one: Anomaly) -> bool:
+def is_gradual(history: History, one: Anomaly) -> bool:
     """Return whether a metric nowhere moved by much of a fall at once."""
     clean = history.series[one.metric].clean
     at = int(np.searchsorted(clean.steps, one.step))
@@ -80,13 +81,21 @@ def _is_gradual(history: History, one: Anomaly) -> bool:
 
 
 def _onset(history: History, anomalies: Sequence[Anomaly], directions: Mapping[str, Direction], drop: Anomaly) -> Onset:
-    interval = drop.interval or (drop.step, drop.step)
+    interval = _narrowest(anomalies, drop)
     if "steps_back" in drop.evidence:  # by order of steps nothing is left of what was there before
         return Onset(drop, interval, Reaction(drop.metric, _z(drop), float(drop.evidence["relative"]), interval))
     train = training_reaction(history, anomalies, directions, drop, interval)
     if train is not None and train.z >= 5 and drop.metric != train.metric:
         interval = train.interval
     return Onset(drop, interval, train)
+
+
+def _narrowest(anomalies: Sequence[Anomaly], drop: Anomaly) -> tuple[float, float]:
+    """Return the narrowest interval, within its own, in which a detector found the fall of the metric."""
+    low, high = drop.interval or (drop.step, drop.step)
+    found = [one.interval for one in anomalies if one.metric == drop.metric and one.interval is not None]
+    within = [(first, last) for first, last in found if low <= first <= last <= high]
+    return min(within, key=lambda one: one[1] - one[0], default=(low, high))
 
 
 def _sure(one: Anomaly, primary: str | None) -> bool:
@@ -108,7 +117,8 @@ def _sure(one: Anomaly, primary: str | None) -> bool:
 
 def _rank(one: Anomaly, primary: str | None) -> tuple[int, bool, float]:
     undefined = one.kind == "not_finite" and one.severity == "critical"  # what follows from NaN explains nothing
-    preferred = 3 if one.metric == primary else 2 if undefined else int(is_validation(one.metric))
+    thrown = one.kind == "no_progress"
+    preferred = 3 if one.metric == primary else 2 if undefined or thrown else int(is_validation(one.metric))
     passed = bool(one.evidence.get("recovered")) and "relearnt_since" not in one.evidence
     return preferred - 4 * passed, one.severity in ("high", "critical"), _z(one)
 
@@ -207,18 +217,39 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
     fell = direction == "lower" and z < 5 and len(after) >= _FEW
     error = _error(values[before], len(after)) if fell else 0.0
-    leapt = fell and _has_leapt(values[before], values[after], _LEAP, _LEAP_Z * error)
-    eased = fell and _has_leapt(values[before], values[after] + _EASED_Z * error, _EASED)
+    gone_on = _gone_on(steps[before], steps[after], values[before]) if fell else 1.0
+    leapt = fell and _has_leapt(values[before], values[after], _LEAP * gone_on, _LEAP_Z * error)
+    places = range(int([*middle, *after][0]), int(after[0]) + 1) if leapt else ()
+    leapt = any(_is_another_scale(values[max(0, at - _BESIDE) : at], values[at : at + _BESIDE]) for at in places)
+    eased = fell and _has_leapt(values[before], values[after] + _EASED_Z * error, _EASED * gone_on)
     return Reaction(
         series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt, eased=eased
     )
 
 
 def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64], most: float, least: float = 0.0) -> bool:
-    """Return whether a loss that was nearly steady fell to less than a part of what it was, and by at least so much."""
-    early, late = (float(np.median(part)) for part in np.array_split(before, 2))
-    now = float(np.median(after))
-    return 0 <= now < most * late and late - now >= least and late > _STEADY * early > 0
+    """Return whether a loss fell to less than a part of what it was, and by at least so much."""
+    late, now = float(np.median(np.array_split(before, 2)[1])), float(np.median(after))
+    return 0 <= now < most * late and late - now >= least
+
+
+def _gone_on(steps: NDArray[np.float64], later: NDArray[np.float64], before: NDArray[np.float64]) -> float:
+    """Return the part of itself to which a loss would have fallen by later steps, had it gone on as it did."""
+    (early, late), (first, last) = (
+        [float(np.median(part)) for part in np.array_split(one, 2)] for one in (before, steps)
+    )
+    if not 0 < late < early:
+        return 1.0 if late > 0 else 0.0
+    return float((late / early) ** ((np.median(later) - last) / max(last - first, 1e-12)))
+
+
+def _is_another_scale(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
+    """Return whether a loss is a small part of what it was just before, beyond noise of factors as it has near 0."""
+    early, late = np.log(before[before > 0]), np.log(after[after > 0])
+    if min(len(early), len(late)) < _FEW:
+        return True
+    fell = float(np.median(early) - np.median(late))
+    return fell >= max(-math.log(_LEAP), _LEAP_Z * _error(early, len(late)))
 
 
 def _error(before: NDArray[np.float64], n_after: int) -> float:

@@ -20,10 +20,16 @@ NORM = r"grad(ient)?s?[/._ -]*((global|total|l2|2\.0|inf)[/._ -]*)?norm|norm[/._
 SCALE = r"(loss|grad)[/._-]?scale"
 MEMORY = r"mem|rss"
 TIME = r"(step|batch|iter)[a-z_/.-]{0,80}(time|duration|seconds)|time_per"
+WORKERS = (
+    r"world[_-]?size|(num|n)[/._-]?(gpus|workers|nodes|replicas|ranks)\b"
+    r"|(samples|tokens|images|examples|steps|it|iters)[/._-]?(per|/)[/._-]?s(ec|econd)?\b|throughput"
+)
 _RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
 _MULTIPLIED = 1e6
 """Times its level: what gets so far has multiplied at each of many steps, in a feedback."""
 _GROWN = 4.0
+_CLIMBED = 4.0
+_SLOWER = 0.7
 _FIRST, _SOME, _FAR_ABOVE = 6, 20, 3.0
 _EXPLODED = 8.0
 """Times its level that a loss has to rise by to speak of the steps' size, and of nothing else."""
@@ -79,6 +85,11 @@ def rate(context: Context, series: Series) -> Iterator[Evidence]:
     if top >= 1.5 * peak > 0:
         text = f"{series.metric} went up to {top:.3g} by then, and had never been above {peak:.3g}"
         yield Evidence(text, min(6.0, 1.5 * math.log2(top / peak)), None, {"ratio": top / peak})
+        return
+    lowest = float(known[int(np.argmax(known)) :].min()) if len(known) else 0.0
+    if top >= _CLIMBED * max(lowest, peak / 100) > 0:
+        text = f"{series.metric} rose again by and by, to {top:.3g} from {max(lowest, 0.0):.3g}"
+        yield Evidence(text, 3.0, None, {"lowest": lowest})
     elif len(inside):
         yield Evidence(f"{series.metric} did not rise before the drop", -0.5)
 
@@ -304,6 +315,20 @@ def memory(context: Context, series: Series) -> Iterator[Evidence]:
                 text, 3.0 * fits, float(steps[at]), {"before": float(values[at - 1]), "after": float(values[at])}
             )
             return
+
+
+def fewer(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for a number of processes that fell, or a throughput that did and stayed there."""
+    low, high = context.onset.interval
+    steps, values = series.clean.steps, series.clean.values
+    before, after = values[steps <= low][-_SOME:], values[steps >= high][:_SOME]
+    if len(before) < _FIRST or len(after) < _FIRST:
+        return
+    had, has = float(np.median(before)), float(np.median(after))
+    usual = float(np.median(np.abs(before - had)))
+    if 0 <= has <= _SLOWER * had and had - has > 10 * usual:
+        text = f"{series.metric} fell from {had:.4g} to {has:.4g} and stayed there, as when a process is lost"
+        yield Evidence(text, 3.5, high, {"before": had, "after": has})
 
 
 def slow(context: Context, series: Series) -> Iterator[Evidence]:

@@ -136,6 +136,7 @@ TABLE = (
             Look(batches.evaluated_sets, "the items of each evaluation (log_batch_metrics with phase='eval')"),
             Look(batches.sizes),
             Look(batches.not_of_validation),
+            Look(batches.by_and_by),
         ),
         in_training=False,
     ),
@@ -150,6 +151,7 @@ TABLE = (
             Look(signals.paused),
             Look(signals.over(signals.MEMORY, signals.memory, machine=True), "memory"),
             Look(signals.over(signals.TIME, signals.slow, machine=True), "the time of a step"),
+            Look(signals.over(signals.WORKERS, signals.fewer, machine=True)),
         ),
         otherwise=Evidence("no restart and no step counted again near the drop", -2.0),
     ),
@@ -217,7 +219,8 @@ def diagnose(
     for onset in onsets(history, anomalies, directions, config.primary_metric):
         context = Context(history, directions, onset, config.root_cause, bad_items)
         weighed = [cause.weigh(context) for cause in _causes(config.root_cause.causes)]
-        severe = onset.anomaly.severity in ("high", "critical")
+        # What is lost by and by has no moment that has to be explained.
+        severe = onset.anomaly.severity in ("high", "critical") and onset.anomaly.detector != "lost_gain"
         if max(one.score for one in weighed) >= config.root_cause.explains and (severe or unexplained is None):
             return _ranked(onset, weighed, config)
         if severe and unexplained is None:

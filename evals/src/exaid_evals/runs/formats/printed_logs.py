@@ -55,6 +55,8 @@ _ITEM = re.compile(r"['\"]([^'\"]+)['\"]: ['\"]?(" + _VALUE + r")['\"]?(?=[,}])"
 _SECTION = re.compile(r"\[([A-Za-z_]{1,20})\]")
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _MEASURES = ("metric", "contested", "schedule", "system")
+_MANY = 10
+"""Lines that differ, of an epoch longer than what is looked at."""
 _STEPS = ("step", "global_step", "num_updates", "iter", "iteration")
 
 
@@ -90,10 +92,12 @@ class TextLogFormat(ToolFile):
             yield {**steps, **dict(itertools.chain.from_iterable(values.items() for _, values in of_step))}
 
     def _begins_so(self, path: Path) -> bool:
-        """Return whether two lines of the beginning, with steps of their own, hold a metric."""
+        """Return whether two lines of the beginning, with steps of their own, or many of one epoch, hold a metric."""
         lines = _printed(head(path).decode("utf-8", "replace").splitlines())
         measured = (line for line in lines if any(role_of_column(name) == "metric" for name in line.values))
-        return len({str(steps or values) for steps, values in itertools.islice(measured, 50)}) > 1
+        first = list(itertools.islice(measured, 50))
+        own = {str(line.steps or line.values) for line in first}
+        return len(own) > 1 or len({str(line.values) for line in first}) >= _MANY
 
 
 class _Line(NamedTuple):
