@@ -27,6 +27,7 @@ from exaid_evals.concepts.tables import (
     Phrase,
     Tables,
     candidates,
+    complete_phrases,
     phrases_in,
     unpacked,
 )
@@ -66,6 +67,18 @@ class _Found(NamedTuple):
     shared: bool = False
 
 
+class _Seconds(dict[str, frozenset[str]]):
+    """Anchor → its second stems: two sets are compared by the smaller one, a set and a dict by the whole dict."""
+
+    def __init__(self, anchors: Mapping[str, Mapping[str, str]]) -> None:
+        super().__init__()
+        self._anchors = anchors
+
+    def __missing__(self, anchor: str) -> frozenset[str]:
+        seconds = self[anchor] = frozenset(self._anchors[anchor])
+        return seconds
+
+
 _Entry = tuple[str, tuple[str, ...], int]
 """Concept, keys of the name's words, flags."""
 _UNKNOWN = ("", (), 0)
@@ -82,6 +95,7 @@ class Matcher:
         self._phrases = tables.phrases
         self._anchors = tables.anchors
         self._anchoring = frozenset(tables.anchors)
+        self._second_to = _Seconds(tables.anchors)
         self._parents = tables.parents
         self._vocabulary = frozenset(tables.stems)
         self._ancestors: dict[str, frozenset[str]] = {}
@@ -93,8 +107,8 @@ class Matcher:
         for memory in (self._entries, self._pairs):
             if len(memory) > _REMEMBERED:
                 memory.clear()
-        stems, phrases, anchoring = tokens.stems, self._phrases, self._anchoring
-        alone = iter([place for place, word in enumerate(stems) if word in phrases])
+        stems, anchoring, second_to = tokens.stems, self._anchoring, self._second_to
+        alone = compress(range(len(stems)), map(self._phrases.__contains__, stems))
         single, found = next(alone, len(stems)), list[Match]()
         for first, last in tokens.sentences():
             here = list[_Found]()
@@ -104,17 +118,18 @@ class Matcher:
                 single = next(alone, len(stems))
             present = set(stems[first:last])
             anchors = list(present & anchoring)
-            without = list(map(present.isdisjoint, map(self._anchors.__getitem__, anchors)))
+            without = list(map(present.isdisjoint, map(second_to.__getitem__, anchors)))
             if not all(without):
                 pairs = [
                     (anchor, self._of_pair(anchor, second), second)
                     for anchor in compress(anchors, map(not_, without))
-                    for second in self._anchors[anchor].keys() & present
+                    for second in second_to[anchor] & present
                 ]
-                where: dict[str, list[int]] = {}
-                for place in range(first, last):
-                    where.setdefault(stems[place], []).append(place)
-                self._add_phrases(tokens, where, pairs, here)
+                if complete := complete_phrases(present, pairs):
+                    where: dict[str, list[int]] = {}
+                    for place in range(first, last):
+                        where.setdefault(stems[place], []).append(place)
+                    self._add_phrases(tokens, where, complete, here)
             if len(here) == 1:
                 ((places, concept_id, _, _),) = here
                 found.append(Match(places[0], places[-1] + 1, concept_id))
@@ -133,12 +148,12 @@ class Matcher:
         self,
         tokens: Tokens,
         where: Mapping[str, Sequence[int]],
-        pairs: Iterable[tuple[str, Sequence[Phrase], str]],
+        phrases: Iterable[tuple[str, str, Phrase]],
         whole: list[_Found],
     ) -> None:
         """Add the phrases of a sentence, as far as their words stand in one noun phrase."""
         apart = []
-        for places, key in candidates(where, pairs):
+        for places, key in candidates(where, phrases):
             gaps: list[list[int]] = []
             if places[-1] - places[0] >= len(places):
                 gaps = _gaps(tokens, places)

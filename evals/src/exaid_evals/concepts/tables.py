@@ -53,27 +53,43 @@ def phrases_in(lines: str) -> tuple[Phrase, ...]:
     return tuple([(key, third or None, tuple(key.split(" "))) for third, _, key in parts])
 
 
+def complete_phrases(
+    present: set[str], pairs: Iterable[tuple[str, Sequence[Phrase], str]]
+) -> list[tuple[str, str, Phrase]]:
+    """Return the phrases all of whose words a sentence has, each behind its two rarest.
+
+    Args:
+        present: stems of the sentence.
+        pairs: two of them, and between them the phrases that hold both.
+    """
+    return [
+        (anchor, second, phrase)
+        for anchor, phrases, second in pairs
+        for phrase in phrases
+        if phrase[1] is None or (phrase[1] in present and present.issuperset(phrase[2]))
+    ]
+
+
 def candidates(
-    where: Mapping[str, Sequence[int]], pairs: Iterable[tuple[str, Sequence[Phrase], str]]
+    where: Mapping[str, Sequence[int]], complete: Iterable[tuple[str, str, Phrase]]
 ) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Yield the places of each phrase all of whose words a sentence has, near to each other, and its key.
+    """Yield the places of each phrase whose words are near to each other, and its key.
 
     Args:
         where: the places of each stem of the sentence.
-        pairs: two stems of the sentence, and between them the phrases that hold both.
+        complete: as `complete_phrases` gives them.
     """
-    for anchor, phrases, second in pairs:
-        for key, third, words in phrases:
-            if third is None:
-                for one in where[anchor]:
-                    other = _nearest(where[second], one)
-                    if abs(one - other) <= 2 + _SPARE:
-                        yield ((one, other) if one < other else (other, one)), key
-            elif third in where and (len(words) == 3 or all(map(where.__contains__, words))):
-                for one in where[anchor]:
-                    places = sorted([one if word == anchor else _nearest(where[word], one) for word in words])
-                    if places[-1] - places[0] <= len(places) + _SPARE:
-                        yield tuple(places), key
+    for anchor, second, (key, third, words) in complete:
+        if third is None:
+            for one in where[anchor]:
+                other = _nearest(where[second], one)
+                if abs(one - other) <= 2 + _SPARE:
+                    yield ((one, other) if one < other else (other, one)), key
+        else:
+            for one in where[anchor]:
+                places = sorted([one if word == anchor else _nearest(where[word], one) for word in words])
+                if places[-1] - places[0] <= len(places) + _SPARE:
+                    yield tuple(places), key
 
 
 def _nearest(places: Sequence[int], place: int) -> int:
