@@ -44,10 +44,3 @@ def replayed(folder: Path, recorded: Campaign, **changes: Any) -> tuple[Campaign
         campaign.cassettes.mkdir(exist_ok=True)
         (campaign.cassettes / path.name).write_bytes(path.read_bytes())
     return campaign, do(campaign, settings(**{"llm": {"client": "replay"}, **changes}))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Return the files below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }

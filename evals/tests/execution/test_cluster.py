@@ -22,14 +22,10 @@ from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.execution import cluster
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.cluster import DaskCluster, WorkerDiffersError
+from folders import contents
 from stub_campaigns import ARGUMENTS, shared_campaign
 
 pytestmark = pytest.mark.slow
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def slow_square(number: int, *, seconds: float = 0.1) -> int:

@@ -16,12 +16,8 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import read_trace
+from folders import contents
 from stub_campaigns import copy_of, shared_campaign
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from conversations import conversation, freeze
 from exaid_evals.cli import main
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.config.campaign import Campaign, configs_dir
+from folders import contents
 from servers.openai_server import Answer, Fail, OpenAIServer, Received, default_answer
 
 EVALS = Path(__file__).resolve().parents[2]
@@ -79,13 +80,6 @@ def run(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[
     return subprocess.run(command(*arguments), env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """Return the files below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-
-
 def n_recorded(campaign: Campaign) -> int:
     """Return how many calls a campaign's cassettes hold."""
     return sum(len(read_cassette(path)[0]) for path in campaign.cassettes.glob("eval-*"))
@@ -131,9 +125,9 @@ def test_a_killed_run_goes_on_without_a_call_made_twice(tmp_path: Path, configs:
         done = run("run-variants", "--data-dir", str(cut.root), *options, env=env)
         assert (done.returncode, len(server.requests) - before) == (0, left), done.stderr
     assert 0 < left < n_calls
-    assert files(cut.runs) == files(whole.runs)
-    assert files(cut.cassettes) == files(whole.cassettes)
-    assert files(cut.state) == files(whole.state)
+    assert contents(cut.runs) == contents(whole.runs)
+    assert contents(cut.cassettes) == contents(whole.cassettes)
+    assert contents(cut.state) == contents(whole.state)
 
 
 @pytest.mark.slow
@@ -171,7 +165,7 @@ def test_the_documented_session(tmp_path: Path, configs: Path) -> None:
     replayed = run("run-variants", "--llm", "replay", *options, env=env)
     assert replayed.returncode == 0, replayed.stderr
     assert "requests to the model" not in replayed.stdout
-    assert files(again.runs) == files(live.runs)
+    assert contents(again.runs) == contents(live.runs)
     checked = run("validate", env=env)
     assert (checked.returncode, "all valid" in checked.stdout) == (0, True), checked.stdout
 
@@ -277,7 +271,9 @@ def test_no_secret_gets_out(tmp_path: Path, configs: Path, with_userinfo: bool) 
     sent = base64.b64encode(f"{SECRETS['user']}:{SECRETS['password']}".encode()).decode() if with_userinfo else KEY
     assert all(sent in header for header in seen)
     assert set(leaks(echo(server.requests[0]).encode())) >= {"OPENAI_API_KEY", "GOOGLE_API_KEY", "query"}
-    written = [gzip.decompress(data) if name.endswith(".gz") else data for name, data in files(campaign.root).items()]
+    written = [
+        gzip.decompress(data) if name.endswith(".gz") else data for name, data in contents(campaign.root).items()
+    ]
     assert any(b"your key is [redacted]" in text for text in written)
     for reported in (b"HTTP 401", b"HTTP 413", b"[redacted]"):
         assert any(reported in text for text in outputs)

@@ -11,15 +11,11 @@ import pytest
 from exaid_evals.artifacts.ledger import join_spools
 from exaid_evals.cli.main import run
 from exaid_evals.errors import DataError
+from folders import contents
 from stub_campaigns import ARGUMENTS, copy_of, shared_campaign
 
 PAGE = Path(__file__).parents[3] / "docs/scale.md"
 STAGES = ("make-traces", "run-variants", "compute-metrics")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def in_parts(stage: str, folder: Path, campaign: Path, *options: str) -> list[str]:

@@ -16,7 +16,8 @@ from dask_cluster import Started
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ExaidError
-from live_runs import CONVERSATIONS, do, files, replayed, settings
+from folders import contents
+from live_runs import CONVERSATIONS, do, replayed, settings
 from servers.openai_server import OpenAIServer
 
 pytestmark = pytest.mark.slow
@@ -49,8 +50,8 @@ def test_workers_without_a_key_replay_what_the_command_asks(
     for name, where in (("here", {"jobs": 2}), ("there", {"cluster": cluster_without_key.address})):
         campaign, outcome = replayed(tmp_path / name, live, **where)
         assert (outcome.written, outcome.failed, outcome.spent.calls) == (N_RUNS, {}, 0)
-        assert files(campaign.runs) == files(live.runs)
-        assert files(campaign.cassettes) == files(live.cassettes)
+        assert contents(campaign.runs) == contents(live.runs)
+        assert contents(campaign.cassettes) == contents(live.cassettes)
 
 
 def test_the_budget_holds_over_all_workers(tmp_path: Path, cluster_without_key: Started, server: OpenAIServer) -> None:

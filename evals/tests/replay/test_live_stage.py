@@ -24,7 +24,8 @@ from exaid_evals.metrics.runs import llm_id
 from exaid_evals.metrics.stage import Settings as MetricsSettings
 from exaid_evals.metrics.stage import compute_metrics, plan_metrics
 from exaid_evals.replay.run_log import read_run
-from live_runs import CONVERSATIONS, LIVE, VARIANTS, do, files, replayed, settings
+from folders import contents
+from live_runs import CONVERSATIONS, LIVE, VARIANTS, do, replayed, settings
 from servers.openai_server import Answer, Fail, OpenAIServer, Received
 
 PointAt = Callable[[OpenAIServer], None]
@@ -72,8 +73,8 @@ def test_five_variants_run_live_and_replay_byte_for_byte(
     for jobs in (1, 8):
         campaign, outcome = replayed(tmp_path / f"replay-{jobs}", live, jobs=jobs)
         assert (outcome.written, outcome.failed, outcome.spent.calls) == (20, {}, 0)
-        assert files(campaign.runs) == files(live.runs)
-        assert files(campaign.cassettes) == files(live.cassettes)
+        assert contents(campaign.runs) == contents(live.runs)
+        assert contents(campaign.cassettes) == contents(live.cassettes)
 
 
 def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at: PointAt) -> None:
@@ -89,8 +90,8 @@ def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at:
     wanted = MetricsSettings(config=config, stop_entities=frozenset())
     for campaign in (live, again):
         compute_metrics(campaign, wanted, plan_metrics(campaign, wanted), on_case=lambda _: None)
-    assert files(again.metrics) == files(live.metrics)
-    assert len(files(live.metrics)) >= len(VARIANTS)
+    assert contents(again.metrics) == contents(live.metrics)
+    assert len(contents(live.metrics)) >= len(VARIANTS)
 
 
 def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: PointAt) -> None:
@@ -101,7 +102,7 @@ def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: Po
         for jobs in (1, 6):
             campaign = freeze(tmp_path / str(jobs), CONVERSATIONS)
             do(campaign, settings(jobs=jobs, llm={"client": "servers.steady_client:build"}))
-            found.append((files(campaign.runs), files(campaign.cassettes)))
+            found.append((contents(campaign.runs), contents(campaign.cassettes)))
     assert found[0] == found[1]
 
 
@@ -111,12 +112,12 @@ def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: PointAt) -> None:
     with OpenAIServer() as server:
         point_at(server)
         do(campaign, settings())
-        logs, cassettes, n_calls = files(campaign.runs), files(campaign.cassettes), len(server.requests)
+        logs, cassettes, n_calls = contents(campaign.runs), contents(campaign.cassettes), len(server.requests)
         for name in logs:
             (campaign.runs / name).unlink()
         assert do(campaign, settings(jobs=3)).written == 20
         assert do(campaign, settings(force=True)).spent.calls == 0
-    assert (files(campaign.runs), files(campaign.cassettes)) == (logs, cassettes)
+    assert (contents(campaign.runs), contents(campaign.cassettes)) == (logs, cassettes)
     assert len(server.requests) == n_calls
 
 
@@ -136,8 +137,8 @@ def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at:
     assert len(server.requests) == 2 * n_calls
     assert all("15 calls" in str(leg.stopped) and "--max-calls" in str(leg.stopped) for leg in legs[:-1])
     assert (legs[0].failed, legs[-1].stopped) == ({}, None)
-    assert files(cut.runs) == files(whole.runs)
-    assert files(cut.cassettes) == files(whole.cassettes)
+    assert contents(cut.runs) == contents(whole.runs)
+    assert contents(cut.cassettes) == contents(whole.cassettes)
 
 
 def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: PointAt) -> None:
@@ -184,7 +185,7 @@ def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point
     assert usages
     assert all(usage is not None and usage["calls"] == 2 for usage in usages)
     campaign, _ = replayed(tmp_path / "replay", live)
-    assert files(campaign.runs) == files(live.runs)
+    assert contents(campaign.runs) == contents(live.runs)
 
 
 def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: PointAt) -> None:
@@ -203,7 +204,7 @@ def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: PointAt) -
         assert len(server.requests) == n_calls
     campaign, again = replayed(tmp_path / "replay", live)
     assert again.failed == outcome.failed
-    assert files(campaign.runs) == files(live.runs)
+    assert contents(campaign.runs) == contents(live.runs)
 
 
 def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: PointAt) -> None:
@@ -230,7 +231,7 @@ def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: Po
     campaign = freeze(tmp_path / "again", CONVERSATIONS[:1])
     shutil.copytree(live.cassettes, campaign.cassettes)
     assert do(campaign, settings(**wanted, llm={"client": "replay"})).failed == {}
-    assert files(campaign.runs) == files(live.runs)
+    assert contents(campaign.runs) == contents(live.runs)
 
 
 def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: PointAt) -> None:
@@ -243,13 +244,13 @@ def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: Po
         leftover.write_bytes(b"half")
         do(campaign, settings())
         assert not leftover.exists()
-        whole = files(campaign.cassettes)
+        whole = contents(campaign.cassettes)
         for name, content in whole.items():
             loose = [gzipped(line) for line in gzip.decompress(content).splitlines(keepends=True)]
             (campaign.cassettes / name).write_bytes(b"".join(reversed(loose)))
         leftover.write_bytes(b"half")
         do(campaign, settings())
-    assert files(campaign.cassettes) == whole
+    assert contents(campaign.cassettes) == whole
 
 
 def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: PointAt) -> None:

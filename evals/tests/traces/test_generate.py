@@ -17,6 +17,7 @@ from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.generate import CaseDone, Result, make_traces
 from exaid_evals.traces.model import read_trace
 from exaid_evals.traces.plan import Settings, plan_traces
+from folders import contents
 
 SOURCE = "small_cases:load"
 
@@ -36,11 +37,6 @@ def made(
         MasGenerationConfig.model_validate(generation or {}),
     )
     return make_traces(plan_traces(settings), jobs=jobs)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a campaign by its path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class Interruption(BaseException):

@@ -105,11 +105,6 @@ def replayed(folder: Path, recorded: Path, mac: Checkout, **more: Any) -> Result
     return made(folder, mac, key="", llm="replay", **more)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a campaign by its path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def said(folder: Path, case_id: str) -> list[tuple[str, str]]:
     """Return who said what in a case."""
     records = read_jsonl(Campaign(folder).trace_file(case_id))

@@ -15,7 +15,8 @@ from exaid_evals.traces.generate import Result, make_traces
 from exaid_evals.traces.mac.calls import completion_ctu, prompt_ctu
 from exaid_evals.traces.mac.forecast import Forecast, forecast
 from exaid_evals.traces.mac.recording import read_recording
-from traces.mac.harness import CASES, Checkout, command_line, contents, cue, environment, planned, replayed, said
+from folders import contents
+from traces.mac.harness import CASES, Checkout, command_line, cue, environment, planned, replayed, said
 from traces.mac.provider import Provider
 
 CALLS_OF_A_CASE = 8

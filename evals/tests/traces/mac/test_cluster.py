@@ -12,7 +12,8 @@ from exaid_evals.clients.base import Budget
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.traces.generate import CaseDone, Result, make_traces
 from exaid_evals.traces.mac.recording import read_recording
-from traces.mac.harness import CASES, Checkout, contents, cue, planned, replayed
+from folders import contents
+from traces.mac.harness import CASES, Checkout, cue, planned, replayed
 from traces.mac.provider import Provider
 
 pytestmark = pytest.mark.slow

@@ -19,6 +19,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import MacModelConfig
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.traces.generate import make_traces
+from folders import contents
 from traces.mac.conftest import eventually
 from traces.mac.harness import (
     CASES,
@@ -26,7 +27,6 @@ from traces.mac.harness import (
     about,
     children,
     command_line,
-    contents,
     cue,
     environment,
     made,

@@ -16,9 +16,10 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import CaseFailedError, LLMError
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import read_trace
+from folders import contents
 from traces.mac import harness
 from traces.mac.conftest import eventually
-from traces.mac.harness import CASES, KEY, Checkout, about, children, contents, cue, made, said
+from traces.mac.harness import CASES, KEY, Checkout, about, children, cue, made, said
 from traces.mac.provider import Asked, Provider, Says, conversation
 
 

@@ -12,7 +12,8 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.traces.mac.calls import Reply
 from exaid_evals.traces.mac.proxy import Forwarder, as_streamed
 from exaid_evals.traces.model import read_trace
-from traces.mac.harness import KEY, Checkout, contents, made, replayed
+from folders import contents
+from traces.mac.harness import KEY, Checkout, made, replayed
 from traces.mac.provider import Asked, Provider, Says
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Case 1: x"}]}).encode()

@@ -19,9 +19,9 @@ from exaid_evals.traces.importers.chat import utterance_of
 from exaid_evals.traces.importers.otlp import Attribute, Event, Span, read_spans
 from exaid_evals.traces.importers.source import JSONError, Source, parse_json
 
-_DETAILS = "gen_ai.client.inference.operation.details"
-# Key of the list → in attributes of the span or of the event that tells the details (since 1.37), and of the events
-# `gen_ai.content.prompt` and `.completion` (1.27).
+# Key of the list → in attributes of the span or of the event that tells the details
+# (`gen_ai.client.inference.operation.details`, since 1.37), and of the events `gen_ai.content.prompt` and
+# `.completion` (1.27).
 _INPUTS = ("gen_ai.input.messages", "gen_ai.prompt")
 _OUTPUTS = ("gen_ai.output.messages", "gen_ai.completion")
 # Events that are messages (1.28 to 1.36): name → role.

@@ -173,7 +173,6 @@ RIVALS_LEAD = (
     "To be excluded:",
 )
 TESTS_LEAD = ("Recommended tests:", "As next steps in the work-up I suggest:", "Tests that would move us forward:")
-TEST = ("{test} to {aim}",)
 TEST_SENTENCE = (
     "I would ask for {test} to {aim}.",
     "To {aim}, I propose {test}.",
