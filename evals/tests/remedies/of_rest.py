@@ -247,6 +247,12 @@ FOUND = [
         lambda: format_of(Path("b.csv")),
         files={"a/.aim/x": "", "b.csv": "step,value,run.hash,metric.name\n1,2,a,loss\n"},
     ),
+    Row(
+        "save each sheet that holds runs as CSV, and name those",
+        lambda: format_of(Path("runs.xlsx")),
+        lambda: format_of(Path("runs.csv")),
+        files={"runs.xlsx": "PK", "runs.csv": "model,accuracy\na,0.9\nb,0.8\n"},
+    ),
     Row("number the classes from 0", lambda: profiled([0, 7]), lambda: profiled([0, 1])),
     Row(
         "give a loader that yields (images, targets)", lambda: _profile(0, 5, lambda one: one), lambda: profiled([0, 1])

@@ -105,6 +105,9 @@ def formats(settings: Settings | None = None) -> Iterable[Format]:
     return _Formats(settings or Settings())
 
 
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+
+
 def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
     """Return the format that claims a finished run.
 
@@ -126,6 +129,9 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
         next(place.iterdir() if place.is_dir() else iter(()), None)
     except OSError as error:
         raise unreadable(place, error) from None
+    if place.suffix.lower() in _WORKBOOKS:
+        remedy = "save each sheet that holds runs as CSV, and name those"
+        raise DataError("is a workbook, which is not read", where=str(place), remedy=remedy)
     if any((folder / ".aim").exists() for folder in (place, place.parent)) or place.name == ".aim":
         raise DataError(
             "is a store of Aim, which keeps metrics in a database of its own and is not read",
