@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,12 @@ class TraceEntry:
 
 
 ENTRY = tuple(field.name for field in fields(TraceEntry))
+_values = attrgetter(*ENTRY)
+
+
+def _of_entry(entry: TraceEntry) -> dict[str, Any]:
+    """Return an entry as the manifest has it; not by `asdict`, which copies every value."""
+    return dict(zip(ENTRY, _values(entry), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Generation:
     generation_seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, in which no hash could be kept
 class Manifest:
     """The record that freezes a campaign's traces.
 
@@ -114,14 +122,14 @@ class Manifest:
         """`exp-mac-traces-YYYYMMDD-HHMMSS`, from `created_at`."""
         return f"exp-mac-traces-{parse_timestamp(self.created_at):%Y%m%d-%H%M%S}"
 
-    @property
+    @cached_property
     def trace_dataset_hash(self) -> str:
         """Hash of the entries: of every file's path and content.
 
         Raises:
             DataError: the manifest has none (version 1.0.0).
         """
-        return sha256_of_items(asdict(entry) for entry in self.entries)
+        return sha256_of_items(map(_of_entry, self.entries))
 
     @property
     def entries(self) -> tuple[TraceEntry, ...]:
@@ -160,7 +168,7 @@ def to_record(manifest: Manifest) -> dict[str, Any]:
         "stub": manifest.stub,
     }
     if manifest.traces is not None:
-        record["traces"] = [asdict(entry) for entry in manifest.traces]
+        record["traces"] = list(map(_of_entry, manifest.traces))
         record["trace_dataset_hash"] = manifest.trace_dataset_hash
     return record
 
@@ -177,7 +185,7 @@ def to_records(manifest: Manifest) -> Iterator[dict[str, Any]]:
     yield head
     entries = {entry.case_id: entry for entry in manifest.traces or ()}
     for case_id in cases:
-        frozen = asdict(entries[case_id]) if case_id in entries else {"case_id": case_id}
+        frozen = _of_entry(entries[case_id]) if case_id in entries else {"case_id": case_id}
         yield {**header(SCHEMA, _IN_RECORDS), "record_type": "case", **frozen}
 
 

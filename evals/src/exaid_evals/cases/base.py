@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from exaid_evals.artifacts.jsonl import parse_line, require_record
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.mas_generation import DatasetConfig
 from exaid_evals.errors import DataError
 from exaid_evals.files import open_regular
+
+if TYPE_CHECKING:
+    from exaid_evals.config.mas_generation import DatasetConfig
 
 Item = TypeVar("Item")
 SCHEMA = "exaid.case"

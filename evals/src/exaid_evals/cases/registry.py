@@ -7,15 +7,17 @@ import json
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import known_case_ids
 from exaid_evals.cases import mac
 from exaid_evals.cases.base import Case, CaseSource, Chosen, SourceContext, require_unique
-from exaid_evals.config.mas_generation import DatasetConfig, SelectionMode
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from exaid_evals.config.mas_generation import DatasetConfig
 
 CASE_SOURCES = Kind(
     "source of cases",
@@ -113,7 +115,7 @@ def select(
                 where="--cases",
                 remedy="name other cases, or leave --exclude-from out",
             )
-    elif config.mode is SelectionMode.ALL:
+    elif config.mode == "all":
         selected = ids
     elif config.n_cases > len(ids):
         raise ConfigError(

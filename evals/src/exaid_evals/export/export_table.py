@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -116,7 +116,7 @@ class ExportTable:
             line: list[object] = [cell(name)]
             for index, value in enumerate(values):
                 if isinstance(value, Aggregate):
-                    line += [cell(one) for one in asdict(value).values()]
+                    line += map(cell, Spread(value).values())
                 else:
                     line += [cell(value), *[None] * (len(Spread.STATISTICS) - 1 if index in spread else 0)]
             lines.append([*line, self.stub, self.signature])
@@ -212,7 +212,7 @@ def undefined_note(
 
 def records_of(aggregated: Mapping[str, Aggregate]) -> dict[str, dict[str, Any]]:
     """Return aggregates as a record has them."""
-    return {name: asdict(one) for name, one in aggregated.items()}
+    return {name: dict(zip(Spread.STATISTICS, Spread(one).values(), strict=True)) for name, one in aggregated.items()}
 
 
 def cell(value: object) -> object:

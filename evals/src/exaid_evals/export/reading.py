@@ -177,7 +177,7 @@ def _with_places_below(
 
     Of what a pattern names, a folder such as Sacred's `_sources` is passed over.
     """
-    known = list(formats(settings))
+    known = formats(settings)  # all are imported only where a folder is none
     kept, notes = [], []
     for folder, outcome in found:
         unknown = isinstance(outcome.error, UnknownFormatError) and folder.is_dir()
