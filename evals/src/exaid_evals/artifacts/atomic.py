@@ -133,21 +133,32 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     # Cut, so that the longest name that a file may have is not too long for its temporary one.
     temporary = path.parent / f".{path.name[:60]}.{secrets.token_hex(4)}.tmp"
+    in_place = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as stream:
+        with _new_file(temporary) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        in_place = True
     except OSError as error:
         # A full disk is reported without a name.
         if error.errno is None or error.filename not in (None, str(temporary), str(path.parent)):
             raise
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if not in_place:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open a new file for writing, and make its folder where that is not there."""
+    try:
+        return path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
 
 
 _RESERVE_BYTES = 128 * 1024
