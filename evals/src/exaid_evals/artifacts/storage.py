@@ -73,9 +73,15 @@ def is_stored(path: Path) -> bool:
 
 def stamp_of(path: Path) -> list[int] | None:
     """Return what changes with a file's content: size, times and inode, of its shard where it lies in one; or None."""
-    place = None if os.path.lexists(path) else packed(path.parent).get(path.name)
+    place = None
     try:
-        found = (path if place is None else path.parent / place.shard).stat()
+        try:
+            found = path.stat()
+        except OSError:
+            place = None if os.path.lexists(path) else packed(path.parent).get(path.name)
+            if place is None:
+                return None
+            found = (path.parent / place.shard).stat()
     except OSError:
         return None
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, *(place[1:] if place else ())]

@@ -267,7 +267,10 @@ def case_line(case: CaseMetrics, *, stub: bool, signature: str) -> bytes:
 
 def case_of_record(record: Mapping[str, Any]) -> CaseMetrics:
     """Return the case that a line holds."""
-    return CaseMetrics(**{one.name: record[one.name] for one in fields(CaseMetrics) if one.name in record})
+    return CaseMetrics(**{name: record[name] for name in _OF_A_CASE if name in record})
+
+
+_OF_A_CASE = tuple(one.name for one in fields(CaseMetrics))
 
 
 def write_metrics(path: Path, variant: VariantMetrics, cases: Iterable[bytes]) -> None:

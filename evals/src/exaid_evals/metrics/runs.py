@@ -161,10 +161,10 @@ def _facts(campaign: Campaign, variant: str, case_id: str, known: KnownHashes) -
 def _read_once(campaign: Campaign, variant: str, case_id: str) -> tuple[str, Mapping[str, Any]]:
     """Return a run log's content hash and its `run_meta`, unpacking the file once."""
     path = campaign.run_file(variant, case_id)
-    remedy = f"run {campaign.call(f'run-variants {variant} --cases {case_id} --force')}"
     content = b"".join(content_chunks(path))
     line = parse_line(content.partition(b"\n")[0], 1)
     if line.value is None or line.value.get("record_type") != "run_meta":
+        remedy = f"run {campaign.call(f'run-variants {variant} --cases {case_id} --force')}"
         raise DataError(line.problem or "does not open with run_meta", where=f"{path}:1", remedy=remedy)
     require_valid(line.value, f"{path}:1")
     return sha256_bytes(content), line.value
