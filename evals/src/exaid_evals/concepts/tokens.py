@@ -65,6 +65,7 @@ _ADDRESS = re.compile(rf"([^\s\0]{{0,200}}?(?:://|www\.|\w@\w)[^\s\0]*|{_WORDS})
 _CONTRACTED = re.compile(
     rf"(n['’]t\b(?!\x01)|(?<![^\s\0])-ve\b|(?:[^\W_]|\x01)+?(?=n['’]t\b(?!\x01))|{_WORDS})", re.IGNORECASE
 )
+_CONTRACTION = re.compile("n['’]t|-ve", re.IGNORECASE)
 _ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".split())  # noqa: SIM905
 _NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*\0")
 # Where a sentence ends whatever stands around it: a capital follows a mark or a line's end; or a line ends without a
@@ -297,8 +298,8 @@ def _is_contracted(text: str) -> bool:
 
 
 def may_be_contracted(part: str) -> bool:
-    """Whether a part can have words such as *don't*, in small letters or capitals."""
-    return "'" in part or "’" in part or "-" in part
+    """Whether a part can have words such as *don't*, in small letters or capitals: it takes twice the time to divide."""
+    return ("'" in part or "’" in part or "-" in part) and _CONTRACTION.search(part) is not None
 
 
 def _pattern(text: str, contracted: bool | None) -> re.Pattern[str]:
