@@ -21,7 +21,7 @@ from exaid_evals.concepts.abbreviations import SHORT_FORMS
 from exaid_evals.concepts.names import phrase_key
 from exaid_evals.concepts.normalize import stem, word_key
 from exaid_evals.concepts.short_forms import aligned
-from exaid_evals.concepts.tokens import PART_END, Divided, Tokenizer, divide
+from exaid_evals.concepts.tokens import PART_END, Divided, Tokenizer, divide, may_be_contracted
 from exaid_evals.concepts.wordings import WORDINGS, listed
 from exaid_evals.errors import ConfigError
 
@@ -83,6 +83,13 @@ def test_the_parts_of_a_text_say_what_the_whole_does(lexicon: AnnotatingExtracto
         patch.setattr("exaid_evals.concepts.lexicon.divide", lambda whole: Divided(((0, whole),), contracted))
         whole = lexicon.annotate([text])
     assert lexicon.annotate([text]) == whole
+
+
+@given(st.lists(st.sampled_from(["don't", "CAN’T", "+ve", "-ve", "it's", "pre-term", "n", "'t", " "])).map("".join))
+def test_what_holds_no_contraction_is_divided_as_any_text(text: str) -> None:
+    """Hyphens and apostrophes alone do not make a part one that is divided in its own way."""
+    plain = Tokenizer()(text, contracted=False).spelled
+    assert may_be_contracted(text) or Tokenizer()(text, contracted=True).spelled == plain
 
 
 @pytest.mark.parametrize(

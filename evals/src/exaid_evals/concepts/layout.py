@@ -142,20 +142,15 @@ _Part = tuple[int, int, bool]
 """Begin and end of a part of a text, and whether it is denied or affirmed."""
 
 
-def may_have_heading(part: str) -> bool:
-    """Whether a part of a text has a word of a heading that `with_layout` knows: a quick look."""
-    if any(map(part.lower().__contains__, _IN_SECTIONS)):
+def may_have_heading(text: str) -> bool:
+    """Whether a text has a word of a heading that `with_layout` knows: a quick look."""
+    if any(map(text.lower().__contains__, _IN_SECTIONS)):
         return True
-    return not part.isascii() and any(map(part.__contains__, _ALSO_LETTERS))
+    return not text.isascii() and any(map(text.__contains__, _ALSO_LETTERS))
 
 
-def has_layout(text: str, *, headed: bool) -> bool:
-    """Whether a text may say something by its layout: a quick look.
-
-    Args:
-        text: any.
-        headed: whether `may_have_heading` of any of its parts.
-    """
+def has_layout(text: str) -> bool:
+    """Whether a text may say something by its layout: a quick look."""
     bracketed = "[" in text
     if (bracketed or "( )" in text or not text.isascii()) and _BOX.search(text):
         return True
@@ -163,7 +158,7 @@ def has_layout(text: str, *, headed: bool) -> bool:
         return True
     if "+" in text and _PLUS.search(text):
         return True
-    return headed and _begins_section(text)
+    return may_have_heading(text) and _begins_section(text)
 
 
 def _begins_section(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.context import about_one_patient, not_affirmed
-from exaid_evals.concepts.layout import has_layout, may_have_heading, with_layout
+from exaid_evals.concepts.layout import has_layout, with_layout
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, letters, resolve, singular
 from exaid_evals.concepts.tokens import (
@@ -47,18 +47,15 @@ _Read = tuple[
     _Meanings,
     tuple[str, ...],
     tuple[str, ...],
-    bool,
 ]
-"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds, what it affirms, and
-whether it may have a heading.
+"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds, and what it affirms.
 
 Tuples, since many are remembered: the garbage collector stops looking through tuples of strings and numbers.
 """
-_NOTHING: _Read = ((), (), (), (), False)
-_HEADING: _Read = ((), (), (), (), True)
+_NOTHING: _Read = ((), (), (), ())
 _Wanted = Callable[[bool, str, bool], bool]
 """Whether a mention is wanted that is negated, of that experiencer, nested."""
-_INTRODUCED, _HEADED = itemgetter(1), itemgetter(4)
+_INTRODUCED = itemgetter(1)
 _Said = tuple[list[int], list[_Read]]
 """Where the parts of a text begin, and what each of them says."""
 
@@ -148,10 +145,7 @@ class LexiconExtractor:
             for index, parts in zip(defining, again, strict=True):
                 read[index] = parts
         said = [([offset for offset, _ in one.parts], parts) for one, parts in zip(divided, read, strict=True)]
-        return [
-            self._laid_out(text, one) if has_layout(text, headed=any(map(_HEADED, one[1]))) else one
-            for text, one in zip(texts, said, strict=True)
-        ]
+        return [self._laid_out(text, one) if has_layout(text) else one for text, one in zip(texts, said, strict=True)]
 
     def _laid_out(self, text: str, said: _Said) -> _Said:
         """Return what a text says by its layout too, as one part."""
@@ -160,7 +154,7 @@ class LexiconExtractor:
         if marked is mentions:
             return said
         affirmed = tuple({one.concept_id: None for one in marked if self._affirmed(*one[3:])})
-        return [0], [(marked, (), (), affirmed, False)]
+        return [0], [(marked, (), (), affirmed)]
 
     def _parts(self, texts: Sequence[Sequence[_Part]]) -> list[list[_Read]]:
         """Return what the parts of texts say."""
@@ -233,13 +227,12 @@ class LexiconExtractor:
                     nested,
                 )
             )
-        headed = [may_have_heading(_text(part)) for part in parts]
-        read = [_HEADING if has_heading else _NOTHING for has_heading in headed]
+        read = [_NOTHING] * len(parts)
         for at in found.keys() | short_forms.keys():
             mentions = tuple(found.get(at, ()))
             affirmed = tuple({one[0]: None for one in mentions if self._affirmed(*one[3:])})
             new, held = tuple(introduced.get(at, {}).items()), tuple(short_forms.get(at, ()))
-            read[at] = (mentions, new, held, affirmed, headed[at])
+            read[at] = (mentions, new, held, affirmed)
         return read
 
 
@@ -302,11 +295,11 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 def _with_meanings(parts: Sequence[_Part], read: Sequence[_Read]) -> list[_Part]:
     """Add to the parts of a text what it means by their short forms: what introduced them first."""
     introduced: dict[str, str | None] = {}
-    for _, meanings, *_ in read:
+    for _, meanings, _, _ in read:
         for short, concept_id in meanings:
             introduced.setdefault(short, concept_id)
     with_meanings = list[_Part]()
-    for part, (_, _, short_forms, *_) in zip(parts, read, strict=True):
+    for part, (_, _, short_forms, _) in zip(parts, read, strict=True):
         meant = tuple([(short, introduced[short]) for short in sorted(introduced.keys() & short_forms)])
         with_meanings.append((_text(part), not isinstance(part, str) and part[1], meant) if meant else part)
     return with_meanings

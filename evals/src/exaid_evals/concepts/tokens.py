@@ -298,7 +298,7 @@ def _is_contracted(text: str) -> bool:
 
 
 def may_be_contracted(part: str) -> bool:
-    """Whether a part can have words such as *don't*, in small letters or capitals: it takes twice the time to divide."""
+    """Whether a part can have words such as *don't*, in small letters or capitals; it takes twice the time."""
     return ("'" in part or "’" in part or "-" in part) and _CONTRACTION.search(part) is not None
 
 
