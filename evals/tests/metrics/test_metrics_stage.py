@@ -14,6 +14,7 @@ from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.variant import StreamConfig, StubLLMConfig, SummarizerConfig, load_variants
 from exaid_evals.errors import ConfigError, DataError, FrozenError
 from exaid_evals.files import natural_order
+from exaid_evals.metrics import records
 from exaid_evals.metrics.comparison_stage import ComparisonReport
 from exaid_evals.metrics.records import read_comparisons, read_variant
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
@@ -234,6 +235,23 @@ def test_a_file_that_was_found_right_is_checked_again_once_it_has_changed(campai
         with pytest.raises(DataError, match="n_cases"):
             read_variant(path)
         (campaign.state / "compute-metrics.jsonl").unlink(missing_ok=True)
+
+
+def test_cases_that_the_ledger_vouches_for_are_not_checked_again(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what the stage wrote the ends alone are held against the schema; where its ledger is gone, every record is."""
+    measure(campaign)
+    looked_at: list[str] = []
+    monkeypatch.setattr(records, "require_valid", lambda record, *_: looked_at.append(record["record_type"]))
+    monkeypatch.setattr(records, "_right", {})
+    read_variant(campaign.metrics_file("V0"))
+    assert looked_at == ["case_metrics", "variant_metrics"]
+    (campaign.state / "compute-metrics.jsonl").unlink()
+    looked_at.clear()
+    monkeypatch.setattr(records, "_right", {})
+    read_variant(campaign.metrics_file("V0"))
+    assert looked_at == ["case_metrics"] * len(CONVERSATIONS) + ["variant_metrics"]
 
 
 def test_variants_are_ordered_as_people_count() -> None:

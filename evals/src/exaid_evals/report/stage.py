@@ -58,9 +58,9 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
     Raises:
         DataError: a metrics file, or a file of the timeline's case, is damaged.
     """
+    example, case_files, why_not = _example(campaign, variants)  # reads the cases, and with them what follows
     results = read_results(campaign, variants)
     tables, left_out = build_tables(results, primary)
-    example, case_files, why_not = _example(campaign, variants)
     if why_not:
         left_out[_NEEDS_EXAMPLE] = why_not
     sources = [campaign.metrics_file(variant) for variant in variants]
