@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,18 @@ def all_valid(records: Sequence[Mapping[str, Any]]) -> bool:
         SchemaVersionError: they declare no schema that this release reads.
     """
     return _looked_up(records[0], _compiled_lists, _list_of).is_valid(records)
+
+
+def all_of(records: Iterable[Mapping[str, Any]], schema: str) -> bool:
+    """Return whether records are valid and declare a schema by name; what is wrong with one, `require_valid` says."""
+
+    def declared(record: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        return record.get("schema_name"), record.get("schema_version"), record.get("record_type")
+
+    try:
+        return all(name == schema and all_valid(list(alike)) for (name, *_), alike in groupby(records, declared))
+    except (SchemaVersionError, TypeError, ValueError):  # what is not JSON never reaches the schema
+        return False
 
 
 def _looked_up(
