@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from exaid_evals.artifacts.schemas import (
+    all_of,
     compiled_for,
     current_versions,
     header,
@@ -160,6 +161,17 @@ def test_require_valid_says_field_and_place() -> None:
         require_valid(record | {"sequence_num": -1}, "here:1")
     with pytest.raises(SchemaVersionError, match=r"^here:2: unknown schema"):
         require_valid({"schema_name": "x", "schema_version": "1.0.0"}, "here:2")
+
+
+def test_records_asked_about_at_once_are_valid_where_each_is() -> None:
+    """Records of several kinds are valid together when none lacks a field and all declare the schema that they must."""
+    records = run_records(trace_records("case-1"))
+    assert all_of(records, "exaid.run")
+    assert not all_of(records, "exaid.trace")
+    for place, record in enumerate(records):
+        broken = {name: value for name, value in record.items() if name != "variant_id"} | {"unknown": 1}
+        assert not all_of([*records[:place], broken, *records[place + 1 :]], "exaid.run")
+    assert not all_of([*records, {"schema_name": "exaid.run", "schema_version": "99.0.0"}], "exaid.run")
 
 
 def test_the_header_is_what_records_open_with() -> None:
