@@ -25,6 +25,7 @@ from exaid_evals.analysis.impact.report import findings, runs_phrase
 from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer, importance
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
+from folders import contents
 
 
 def number(name: str, values: Any) -> Parameter:
@@ -337,9 +338,7 @@ def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFix
     for name, how in {"a": [], "b": ["--jobs", "2"], "c": ["--cluster", "local:2"]}.items():
         assert cli(["impact", "--runs", f"{tmp_path}/runs/*", "--output-dir", str(tmp_path / name), *how]) == 0
     shown = capsys.readouterr().out
-    for path in sorted((tmp_path / "a").iterdir()):
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-        assert path.read_bytes() == (tmp_path / "c" / path.name).read_bytes()
+    assert contents(tmp_path / "a") == contents(tmp_path / "b") == contents(tmp_path / "c")
     path = tmp_path / "a" / "impact.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     assert not list(violations(record))
