@@ -60,6 +60,14 @@ PRINTED: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         },
         {"s1": {"AverageEpRet": 31.5}, "s2": {"AverageEpRet": 32.5}},
     ),
+    "a table of another kind below": (
+        "text_log",
+        {
+            "train.log": "epoch train_loss val_loss\n1 0.5 0.7\n2 0.4 0.8\n3 0.3 0.9\n"
+            "class precision recall\n0 0.5 0.7\n3 0.8 0.6\n"
+        },
+        {"": {"train_loss": 0.3, "val_loss": 0.9}},
+    ),
     "a table in Markdown": ("text_log", {"train.log": MARKDOWN}, {"": {"loss": 0.7, "f1": 0.6}}),
     "what MLX prints": (
         "text_log",

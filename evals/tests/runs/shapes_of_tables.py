@@ -18,6 +18,43 @@ TABLES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
             "vit-seed2": {"Accuracy": 0.89},
         },
     ),
+    "models that are called as sums are": (
+        "long_csv",
+        {"poolings.csv": "model,acc\nmean,0.8\nmax,0.7\nSE,0.75\nMean teacher,0.9\ncls,0.85\n"},
+        {
+            "mean": {"acc": 0.8},
+            "max": {"acc": 0.7},
+            "SE": {"acc": 0.75},
+            "Mean teacher": {"acc": 0.9},
+            "cls": {"acc": 0.85},
+        },
+    ),
+    "sums below each model, and below all": (
+        "long_csv",
+        {
+            "seeds.csv": "model,seed,acc\na,1,0.8\na,2,0.9\na,mean,0.85\na,std,0.07\nb,1,0.1\nb,2,0.3\nb,mean,0.2\n"
+            "Average,,0.525\n"
+        },
+        {"a-seed1": {"acc": 0.8}, "a-seed2": {"acc": 0.9}, "b-seed1": {"acc": 0.1}, "b-seed2": {"acc": 0.3}},
+    ),
+    "steps beside a data set, its version, metric and mode": (
+        "long_csv",
+        {"results.csv": "epoch,dataset,version,metric,mode,value\n1,a,1,acc,gen,0.5\n2,a,1,acc,gen,0.6\n"},
+        {"": {"acc": 0.6}},
+    ),
+    "workflows whose configurations are called alike": (
+        "long_csv",
+        {
+            "set.csv": "wflow_id,.config,.metric,mean,n,std_err\n"
+            + "".join(f"{name},M1,rmse,0.{at},10,0.01\n" for at, name in ((5, "lm"), (4, "rf")))
+        },
+        {"lm": {"rmse": 0.5}, "rf": {"rmse": 0.4}},
+    ),
+    "cycles, which are no result": (
+        "csv",
+        {"history.csv": "cycle,epoch,loss\n0,0,3\n0,1,2\n1,0,2.5\n1,1,1.5\n"},
+        {"": {"loss": 1.5}},
+    ),
     "Weka's experimenter": (
         "long_csv",
         {

@@ -244,6 +244,21 @@ def test_epochs_that_begin_again_with_each_task_are_counted_through(tmp_path: Pa
     assert not history.irregularities
 
 
+def test_evaluations_of_all_experiences_after_each_have_a_column_an_experience(tmp_path: Path) -> None:
+    """As Avalanche logs them: the last row is of the last experience alone, and no result."""
+    rows = "0,0,0.9,0\n1,0,0.1,0\n0,1,0.7,0.2\n1,1,0.95,0\n"
+    (tmp_path / "eval_results.csv").write_text(f"eval_exp,training_exp,eval_accuracy,forgetting\n{rows}")
+    [run] = read_runs([tmp_path / "eval_results.csv"]).runs
+    assert dict(run.metrics) == {
+        "eval_accuracy/exp0": 0.7,
+        "eval_accuracy/exp1": 0.95,
+        "forgetting/exp0": 0.2,
+        "forgetting/exp1": 0.0,
+    }
+    series = find_run(str(tmp_path / "eval_results.csv"), []).series["eval_accuracy/exp0"]
+    assert [(one.step, one.value) for one in series.points] == [(0, 0.9), (1, 0.7)]
+
+
 def test_epochs_that_go_on_over_stages_count_the_steps(tmp_path: Path) -> None:
     """A stage is then one of the training's own numbers."""
     (tmp_path / "m.csv").write_text("stage,epoch,loss\n0,1,0.5\n0,2,0.4\n1,3,0.3\n1,4,0.2\n")

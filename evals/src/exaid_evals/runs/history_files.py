@@ -25,7 +25,7 @@ from exaid_evals.runs.files.values import numbers_of, plain, undefined_warning
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import BatchRow, Column, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
-from exaid_evals.runs.rows import Row, Table, batch_of, history_of, simple
+from exaid_evals.runs.rows import Row, Table, batch_of, counts_phases, history_of, simple
 from exaid_evals.runs.run_names import position_of
 
 HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress", "trainer_log", "training_statistics")
@@ -230,7 +230,9 @@ def run_of(history: History, form: Format, name: str, source: Source, finals: Pa
         DataError: neither has a metric.
     """
     values = {
-        metric: value_of(series, form.settings.metric_value, history) for metric, series in history.series.items()
+        metric: value_of(series, form.settings.metric_value, history)
+        for metric, series in history.series.items()
+        if not counts_phases(metric)
     }
     metrics, beside = parted(values)
     flat = leaves(history.config)

@@ -203,6 +203,11 @@ def _pauses(table: Table, steps: array[float]) -> tuple[tuple[float, str], ...]:
     return tuple((step, f"{PAUSE}: nothing was logged for {gap:.0f} s, mostly {usual:.3g} s") for step, gap in found)
 
 
+def counts_phases(name: str) -> bool:
+    """Return whether a column says what an epoch is one of: part of the history, and no result."""
+    return simple(name) in _ABOVE_EPOCH and names_phase(name)
+
+
 def _above(table: Table, step_name: str) -> str | None:
     """Return the column with each of whose values epochs begin again; None where they simply go on."""
     above = next((name for name in sorted(table.columns) if simple(name) in _ABOVE_EPOCH), None)

@@ -43,9 +43,10 @@ class PrintedTable:
             return {self.step: int(cells[self.counter or 0])}, values
         counted = [_CALLED.get(name, name) for name in map(simple, cells)]
         counter = next((counted.index(name) for name in STEP_NAMES if name in counted), None)
-        if counter is not None and len(cells) > 2 and any(role_of_column(name) == "metric" for name in cells):
+        if len(cells) > 2 and any(role_of_column(name) == "metric" for name in cells):
+            # Without a counter it is the header of another table, whose rows are none of this one.
             self.columns, self.counter = cells, counter
-            self.step = "epoch" if counted[counter].startswith("epoch") else "step"
+            self.step = "epoch" if counter is not None and counted[counter].startswith("epoch") else "step"
         return None
 
     def _is_row(self, cells: list[str]) -> bool:

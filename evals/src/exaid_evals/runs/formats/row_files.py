@@ -34,6 +34,7 @@ from exaid_evals.runs.files.delimited import (
 from exaid_evals.runs.files.document import holds_lists, lists_of, objects, of_pairs, read_document
 from exaid_evals.runs.files.values import Separators, mappings_of, part_thousands
 from exaid_evals.runs.following import FollowedRows
+from exaid_evals.runs.formats.table_dialects import by_experience
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile, add_cells, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
@@ -156,7 +157,7 @@ class CsvFormat(RowFile):
 
     def columns(self, path: Path, warnings: list[str]) -> Table:
         """Return the columns, read a block of lines at a time."""
-        return csv_table(path, warnings)
+        return by_experience(csv_table(path, warnings))
 
     def measures(self, path: Path) -> bool:
         """Recognise it by the header; the numbers of rows that pandas writes count as steps."""

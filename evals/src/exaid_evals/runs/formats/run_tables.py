@@ -18,6 +18,7 @@ from exaid_evals.runs.files.values import uniform
 from exaid_evals.runs.formats.row_files import JsonFormat, JsonlFormat, ParquetFormat, csv_rows
 from exaid_evals.runs.formats.table_dialects import (
     REPETITIONS,
+    VALUES,
     has_dialect,
     is_setting_of_long,
     settings_of_rows,
@@ -33,7 +34,7 @@ _OF_WANDB = {"name", "state", "created"}
 """Columns of the table of runs that W&B's page writes."""
 _SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "resample", "group")
 _NO_SETTINGS = ("metric", "state", "status", "notes", "tags", "created")
-_OF_METRIC, _OF_VALUE = ("metric", "metric_name"), ("value", "metric_value", "score")
+_OF_METRIC, _OF_VALUE = ("metric", "metric_name"), VALUES
 _FOLD = re.compile(r"(?:cv|fold|split)?[\s_.-]*(\d+)", re.IGNORECASE)
 _ROLES = ("metrics.", "params.", "tags.")
 """How the columns of MLflow's `search_runs` begin."""
