@@ -74,6 +74,19 @@ RESULTS: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         {"trainer_log.jsonl": LLAMA, "all_results.json": '{"epoch": 2.0, "train_loss": 1.25, "eval_loss": 1.3}'},
         {"": {"loss": 1.0, "eval_loss": 1.3, "train_loss": 1.25}},
     ),
+    "a model report behind a list of all cases": (
+        "model_reports",
+        {
+            "metrics_llama.json": json.dumps(
+                {
+                    "cases": [{"id": at, "text": "x" * 90} for at in range(1000)],
+                    "prediction_accuracy": 0.8,
+                    "confusion_matrix": {"tp": 4, "tn": 4, "fp": 1, "fn": 1},
+                }
+            )
+        },
+        {"": {"accuracy": 0.8, "recall": 0.8}},
+    ),
     "Ludwig's statistics": (
         "json",
         {"training_statistics.json": json.dumps(LUDWIG), "test_statistics.json": '{"label": {"accuracy": 0.78}}'},

@@ -50,6 +50,11 @@ TABLES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         },
         {"lm": {"rmse": 0.5}, "rf": {"rmse": 0.4}},
     ),
+    "a history that says other words at each step": (
+        "csv",
+        {"history.csv": "loss,val_loss,sample\n3,3.5,a cat\n2,2.5,the dog\n1,1.5,no bird\n"},
+        {"": {"loss": 1.0, "val_loss": 1.5}},
+    ),
     "cycles, which are no result": (
         "csv",
         {"history.csv": "cycle,epoch,loss\n0,0,3\n0,1,2\n1,0,2.5\n1,1,1.5\n"},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.config.campaign import configs_dir
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import first_bytes, folders_in
+from exaid_evals.files import first_bytes, folders_in, open_regular
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.model_reports_json import read_metrics_json
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Report, merge, metrics_of
@@ -176,12 +176,25 @@ class Pair:
 
 
 def has_reports(folder: Path) -> bool:
-    """Return whether any report lies below a folder: a text by its name, a JSON by how it begins too."""
+    """Return whether any report lies below a folder: a text by its name, a JSON by how it begins or ends too."""
     return any(
-        _TXT.fullmatch(name) or (_JSON.fullmatch(name) and _SIGN.search(first_bytes(place / name, _BEGINNING)))
+        _TXT.fullmatch(name) or (_JSON.fullmatch(name) and _is_report(place / name))
         for place in _places(folder)
         for name in _files(place)
     )
+
+
+def _is_report(path: Path) -> bool:
+    """Return whether a JSON has a field that only reports have, before or behind a list of all cases."""
+    if _SIGN.search(first_bytes(path, _BEGINNING)):
+        return True
+    try:
+        with open_regular(path) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - _BEGINNING))
+            return _SIGN.search(stream.read(_BEGINNING), 1) is not None
+    except (DataError, OSError):
+        return False
 
 
 def find_pairs(folder: Path) -> list[Pair]:

@@ -36,7 +36,7 @@ from exaid_evals.runs.files.values import Separators, mappings_of, part_thousand
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.formats.table_dialects import by_experience
 from exaid_evals.runs.history import Column
-from exaid_evals.runs.history_files import HistoryFile, add_cells, suffix_of
+from exaid_evals.runs.history_files import HISTORY_NAMES, HistoryFile, add_cells, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, Table, simple, step_column
 from exaid_evals.runs.tool_files import head
@@ -134,7 +134,7 @@ class RowFile(HistoryFile):
             DataError: the file is not of the format, or its rows are named and no steps.
         """
         table = self.columns(path, warnings)
-        named = _naming(table) if step_column(sorted(table.names)) is None else None
+        named = _naming(table, path.stem) if step_column(sorted(table.names)) is None else None
         if named is not None:
             raise _no_history(table, named, path)
         return table
@@ -167,11 +167,12 @@ class CsvFormat(RowFile):
         return counted and any(role_of_column(name) == "metric" for name in columns)
 
 
-def _naming(table: Table) -> str | None:
+def _naming(table: Table, stem: str) -> str | None:
     """Return the column whose texts name the rows: the first, one called so, or one of other texts in each; else None.
 
     The numbers of rows that pandas writes before them are no first column. Any later column may hold what a training
-    logs in words; and rows that lack columns of others are what a program logged of several kinds.
+    logs in words; and rows that lack columns of others are what a program logged of several kinds. What is called a
+    history may say other words at each step, such as what a model wrote.
     """
     if any(column.rows is not None and len(column.rows) < table.n_rows for column in table.columns.values()):
         return None
@@ -179,7 +180,8 @@ def _naming(table: Table) -> str | None:
     each = [  # but for what begins with a number, which is a measurement with its unit
         name
         for name in names
-        if len(texts := {*table.columns[name].texts.values()}) == table.n_rows
+        if stem.lower() not in HISTORY_NAMES
+        and len(texts := {*table.columns[name].texts.values()}) == table.n_rows
         and not any(text.strip()[:1].isdecimal() for text in texts)
     ]
     for name in dict.fromkeys([*names[:1], *(one for one in names if simple(one) in (*RUN_NAMES, *ROW_NAMES)), *each]):
