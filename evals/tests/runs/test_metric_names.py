@@ -42,7 +42,13 @@ def test_the_user_goes_before_the_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "role"),
-    [("lr-AdamW/pg1", "schedule"), ("global_step", "counter"), ("gpu_mem", "system"), ("loss_D", "contested")],
+    [
+        ("lr-AdamW/pg1", "schedule"),
+        ("global_step", "counter"),
+        ("gpu_mem", "system"),
+        ("loss_D", "contested"),
+        ("pass_id", "counter"),
+    ],
 )
 def test_columns_that_are_no_metrics_are_known(name: str, role: str) -> None:
     """Rates, counters and the machine are not metrics; an adversarial loss is one whose course is not a verdict."""

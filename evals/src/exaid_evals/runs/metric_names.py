@@ -124,7 +124,7 @@ METRICS: tuple[MetricName, ...] = (
         correlation | correlation | spearman pearson spearmanr pearsonr corr plcc srcc
         similarity | similarity | cosine_similarity
         likelihood | log-likelihood | log_likelihood loglikelihood elbo
-        pass_at_1 | pass@1 | pass_at_k pass pass_rate solved solve_rate
+        pass_at_1 | pass@1 | pass_at_k pass_k pass_1 pass_4 pass_5 pass_8 pass_10 pass_100 pass_rate solved solve_rate
         mota | MOTA | idf1 hota pck pckh oks
         coverage | coverage | ctu_saved
         score | score | scores
