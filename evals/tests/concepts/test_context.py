@@ -134,3 +134,40 @@ def test_plain_english_means_what_the_learned_name_means(lexicon: Extractor, pla
     (expected,) = lexicon.mentions([learned]) if learned else ((),)
     assert {mention.concept_id for mention in found} == {mention.concept_id for mention in expected}
     assert bool(found) == bool(learned)
+
+
+@pytest.mark.parametrize(
+    ("text", "affirmed"),
+    [
+        ("She does not talk.", ["Absent speech"]),
+        ("He does not speak English.", []),
+        ("Patient is not talking to her mother.", []),
+        ("Severe ID with autism.", ["Autism", "Intellectual disability, severe"]),
+        ("Severely retarded growth.", ["Growth delay"]),
+        ("FIB-4 score 2.1; he told a fib.", []),
+        ("Urine is pale yellow.", []),
+        ("She is pale and tired.", ["Fatigue", "Pallor"]),
+        ("TOF ratio 0.9.", []),
+        ("s/p TOF repair.", ["Tetralogy of Fallot"]),
+        ("Brought to the ED, vomiting.", ["Vomiting"]),
+        ("Urine is dark. Urine protein 30.", ["Dark urine"]),
+        ("Any other symptoms ?Yes, headache.", ["Headache"]),
+        ("I have a query about my headache.", ["Headache"]),
+        ("Query sepsis.", []),
+        ("Return if fever, vomiting or worse headache.", []),
+        ("Chest pain- radiating to the arm. Dyspnea+", ["Chest pain", "Dyspnea", "Pain"]),
+        ("fever- chills- headache+", ["Headache"]),
+    ],
+)
+def test_common_speech_is_no_finding(lexicon: Extractor, text: str, affirmed: list[str]) -> None:
+    """Wordings, short forms and signs count only where what stands around them does not make them something else."""
+    assert sorted(map(lexicon.name_of, lexicon.concept_sets([text])[0])) == affirmed
+
+
+def test_what_else_a_text_is_about_changes_no_measure(lexicon: Extractor) -> None:
+    """Names within longer ones are shown or not by the whole text; what measures count is the same either way."""
+    note = "He is 6 years old with a chronic cough and bilateral renal agenesis."
+    article = f"{note} The syndrome affects patients of several families with mutations in a gene."
+    assert len(lexicon.annotate([article])[0]) > len(lexicon.annotate([note])[0])
+    assert lexicon.mentions([article]) == lexicon.mentions([note])
+    assert lexicon.concept_sets([article]) == lexicon.concept_sets([note])

@@ -11,8 +11,7 @@ acute kidney injury: ?ARF
 Adrenal hyperplasia: ?CAH
 Agenesis of corpus callosum: ?ACC
 amyotrophic lateral sclerosis: ?ALS
-atrial fibrillation: AFib; AFIB; A-fib; A fib; ?AF
-Atrial septal defect: ?ASD
+atrial fibrillation: AFib; AFIB; ?AF; atrial fib
 Atrioventricular canal defect: AVSD
 benign paroxysmal positional vertigo: BPPV
 benign prostatic hyperplasia: BPH
@@ -33,8 +32,6 @@ diarrhea: /D
 disseminated intravascular coagulation: ?DIC
 dyspnea: SOB
 end stage renal disease: ESRD; ESKD
-Erectile dysfunction: ?ED
-Esotropia: ?ET
 exertional dyspnea: DOE; dyspnea on exertion
 Exotropia: ?XT
 gastroesophageal reflux disease: GERD; GORD; ?GOR
@@ -98,9 +95,9 @@ stroke: ?CVA
 subarachnoid hemorrhage: ?SAH
 subdural hemorrhage: ?SDH
 Talipes equinovarus: CTEV
-Tetralogy of Fallot: TOF; ToF
+Tetralogy of Fallot: ?TOF
 transient ischemic attack: TIA
-Transposition of the great arteries: TGA
+Transposition of the great arteries: ?TGA
 traumatic brain injury: ?TBI
 tricuspid regurgitation: ?TR
 tuberculosis: ?TB

@@ -10,7 +10,7 @@ is a trigger only as the subject of having something or as the place where it oc
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 from operator import or_
 
@@ -92,14 +92,11 @@ DRUGS = ("DRUGBANK:", "MEDLINEPLUS:", "NHS:", "MESH:D")
 _SUPPOSING_WORDS = frozenset(cue[0] for cue in _SUPPOSING)
 _IF = frozenset(["if", "for", "with"])
 _RETURNING = frozenset("return call seek come contact notify".split())  # noqa: SIM905
-_WHAT_MAY_COME = frozenset(
-    "develop develops developing experience experiences notice notices spike spikes".split()  # noqa: SIM905
-)
-_DEFINITE = (["the"], ["this"], ["these"], ["your"], ["her"], ["his"], ["my"], ["their"])
+_WHAT_MAY_COME = frozenset("develop develops developing experience experiences notice notices spike spikes".split())  # noqa: SIM905
+_DEFINITE = tuple([word] for word in "the this these your her his my their".split())  # noqa: SIM905
+_ABOUT = frozenset(["a", "the", "my", "her", "his", "about", "regarding", "on", "for", "returned"])
 _APPOINTMENTS = frozenset(
-    """
-    follow followup check recheck evaluation review management results surgery visit refill refills
-    """.split()  # noqa: SIM905
+    "follow followup check recheck evaluation review management results surgery visit refill refills".split()  # noqa: SIM905
 )
 """What one returns for, and has: *return to clinic for diabetes follow-up*."""
 _TO_RETURN, _TO_VERB, _MOST_SUPPOSED = 8, 4, 12  # words
@@ -191,7 +188,8 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
                 )
         mark = known[ids[begin - 1]] if begin else ""
         if mark == "?" and _asks_ahead(tokens, begin):
-            others.update(index for index in range(first, last) if matches[index].first < begin + _QUERIED)
+            queried = next((at for at in range(begin, begin + _QUERIED) if tokens.words[at] == ","), begin + _QUERIED)
+            others.update(index for index in range(first, last) if matches[index].first < queried)
         elif mark == ":":
             before = [known[number] for number in ids[max(0, begin - _HEADING) : begin - 1]]
             if negation.denies_list(before) and not known[ids[begin]].isdigit():  # "room no: 5"
@@ -206,6 +204,8 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
 def _asks_ahead(tokens: Tokens, begin: int) -> bool:
     """Whether the question mark before a token is about what follows: *?pneumonia*, *impression: ? stroke*."""
     mark, starts = begin - 1, tokens.starts
+    if tokens.words[begin] in ("yes", "no", "\n"):
+        return False
     if mark and starts[mark] == tokens.end(mark - 1) and tokens.words[mark - 1].isalnum():
         return False
     return starts[begin] == starts[mark] + 1 or not mark or tokens.kinds[mark - 1] == STOP
@@ -305,6 +305,7 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
     """
     found: set[int] = set()
     firsts = [first for first, _ in spans]
+    begins = set(firsts)
     drug_ends: dict[int, list[int]] = {}
     for index, (_, end) in enumerate(spans):
         if drugs[index]:
@@ -320,7 +321,7 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
             most = min(len(words), behind + _MOST_SUPPOSED)
             ends = _ASSERTING if allergic or word in _IF else _ASSERTING | _GROUNDS
             end = next((at for at in range(behind, most) if words[at] in ends), most)
-            end = _statement(words, behind, end)
+            end = end if allergic or word in _IF else _statement(words, behind, end, begins)
             inside = range(bisect_left(firsts, behind), bisect_left(firsts, end))
             if word in _SEARCHING and inside and _is_found(words, spans[inside[-1]][1]):
                 continue
@@ -328,9 +329,9 @@ def supposed(words: Sequence[str], spans: Sequence[tuple[int, int]], drugs: Sequ
     return found
 
 
-def _statement(words: Sequence[str], start: int, end: int) -> int:
+def _statement(words: Sequence[str], start: int, end: int, begins: Collection[int]) -> int:
     """Return where begins a statement that follows a list behind a comma; the list's end where none does."""
-    stated = next((at for at in range(start, end) if words[at] in _STATING), start)
+    stated = next((at for at in range(start, end) if words[at] in _STATING and at + 1 not in begins), start)
     comma = next((at for at in range(stated - 1, start, -1) if words[at] == ","), end)
     return end if words[comma + 1 : comma + 2] in (["or"], ["and"]) else comma
 
@@ -346,6 +347,8 @@ def _supposed_behind(words: Sequence[str], position: int) -> int | None:
     word = words[position]
     if word in ("rule", "exclude") and not _UNABLE.isdisjoint(words[max(0, position - _TO_VERB) : position]):
         return None
+    if word == "query" and not _ABOUT.isdisjoint(words[max(0, position - 1) : position + 2]):
+        return None  # a question, or a search
     if word in _SUPPOSING_WORDS:
         cues = [one for one in _SUPPOSING if tuple(words[position : position + len(one)]) == one]
         return position + len(cues[0]) if cues else None

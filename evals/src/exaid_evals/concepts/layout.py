@@ -48,7 +48,9 @@ _SIGN = re.compile(
 _PLUS = re.compile(r"(?<![\w)\]/])\+ ?[A-Za-z]|[ a-z]\+(?=[ ]*(?:[,;.\n]|$)|(?<=[a-z]\+)[ ])")
 _ITEM_SIGN = re.compile(
     r"(?:(?<![\w)\]/–-])(?:(?P<minus>[-–−])|\+)|(?<=[,;:] )(?:(?P<spaced>[-–−])|\+)[ ])(?P<item>[A-Za-z][^\s,;]*)"
-    r"|(?P<behind>[ ](?:(?P<last>[-–−])|\+))(?=[ ]*(?:[,;.\n]|$))|(?<=[a-z])(?:(?P<tight>[-–−])|\+)(?=[\s,;.]|$)",
+    r"|(?P<behind>[ ](?:(?P<last>[-–−])|\+))(?=[ ]*(?:[,;.\n]|$))|(?<=[a-z])\+(?=[\s,;.]|$)"
+    # A dash may part what follows: "pain- worse at night, fever+".
+    r"|(?<=[a-z])(?P<tight>[-–−])(?=[ ]{0,9}(?:[,;.\n]|$|(?:[a-z]{1,30}[ ]){0,2}[a-z]{1,30}[+–−-](?![\w])))",
     re.M,
 )
 _ITEMS_END = re.compile(r"[.;\n]")

@@ -19,6 +19,7 @@ from exaid_evals.concepts.neighbours import OTHER_CLAUSE, describes_next, invert
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, SPECIMENS, specific_alike
 from exaid_evals.concepts.tables import (
     CAPITALISED,
+    CLOSED,
     DERIVED,
     JOINED,
     ORDERED,
@@ -41,6 +42,10 @@ _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
 _ARTICLES = frozenset(["of", "the", "a", "an", "s", "its", "his", "her", "their", "-"])
 _ONE_JOIN = (*([word] for word in (*CONJUNCTIONS, ",")), ["and", "/", "or"])
 _SIDES = frozenset(["left", "right"])
+_MAY_FOLLOW = frozenset(
+    "yet at by in on with since due because until anymore after before when is was has had".split()  # noqa: SIM905
+)
+"""Behind a name that must close its phrase: *he does not talk at three years*, not *he does not talk about it*."""
 
 
 class Match(NamedTuple):
@@ -186,8 +191,8 @@ class Matcher:
             if any(one.places[0] == found.places[-1] and len(one.places) > 1 for one in whole):
                 whole.remove(found)
 
-    def _best(self, key: str, keys: tuple[str, ...]) -> _Entry | None:
-        """The entry that suits some words best; None where none does."""
+    def _best(self, key: str, keys: tuple[str, ...], *, tight: bool) -> _Entry | None:
+        """The entry that suits some words best, whether or not others stand between them; None where none does."""
         words = " ".join(sorted(keys))
         vague = len(keys) < _SURELY_SPECIFIC or not {ABNORMAL, IMPAIRED}.isdisjoint(key.split(" "))
         best: tuple[tuple[bool, int, int, bool], _Entry] | None = None
@@ -197,7 +202,7 @@ class Matcher:
                 named = spelled.split(" ")
                 if [key for key in keys if key in _SIDES] != [key for key in named if key in _SIDES]:
                     continue
-                if keys[0] in SPECIMENS and named[-1] == keys[0]:
+                if tight and keys[0] in SPECIMENS and named[-1] == keys[0]:
                     continue
                 spelled = " ".join(sorted(spelled.split(" ")))
             if spelled != words and (flags & STRICT or (vague and not specific_alike(keys, spelled.split(" ")))):
@@ -218,15 +223,19 @@ class Matcher:
         """The concept and flags of the entry that suits the words best; None where none does."""
         words, last = tokens.words, places[-1]
         keys = tuple([tokens.keys[place] for place in places])
-        best = self._entries.get(keys, _UNKNOWN)
+        # "Urine protein" is a test, "urine with protein" a finding.
+        known = keys if (tight := last - places[0] < len(places)) else ("", *keys)
+        best = self._entries.get(known, _UNKNOWN)
         if best is _UNKNOWN:
-            best = self._entries[keys] = self._best(key, keys)
+            best = self._entries[known] = self._best(key, keys, tight=tight)
         if best is None:
             return None
         concept_id, spelled, flags = best
         if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
             return None
         if flags & PLURAL and not words[last].endswith("s"):
+            return None
+        if flags & CLOSED and tokens.kinds[last + 1] in (CONTENT, FREE) and words[last + 1] not in _MAY_FOLLOW:
             return None
         if "arm" in spelled and not {"chromosome", "chromosomes"}.isdisjoint(words[last + 1 : last + 5]):
             return None  # chromosomes have a short arm too

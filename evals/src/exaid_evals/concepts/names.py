@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from exaid_evals.concepts.abbreviations import SHORT_FORMS
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, SPECIMENS, stem
 from exaid_evals.concepts.short_forms import is_initialism
-from exaid_evals.concepts.tables import CAPITALISED, DERIVED, JOINED, ORDERED, PLURAL, STRICT, Tables, packed
+from exaid_evals.concepts.tables import CAPITALISED, CLOSED, DERIVED, JOINED, ORDERED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
 from exaid_evals.concepts.wordings import WORDINGS, listed
 from exaid_evals.ontologies.base import Term, Vocabulary
@@ -75,6 +75,7 @@ _IN_BLOOD = re.compile(
 )
 _DRUG_TEST = re.compile(r"positive (?:blood|urine) .* test", re.IGNORECASE)
 _CANCER = re.compile(r"(\S+) cancer", re.IGNORECASE)
+_WITHIN = re.compile(r"^blood| (?:in|of) ", re.IGNORECASE)
 _UNABLE = re.compile(r"inability to (.+)", re.IGNORECASE)
 _QUALIFIER = re.compile(r"(\S+ \S.*?) \(without [^()]+\)")
 _FRACTURED, _BONE = re.compile("fractured ", re.IGNORECASE), re.compile("bone ")  # HPO's only synonyms in lower case
@@ -219,10 +220,12 @@ class _Book:
                     continue  # not "bone humerus"
                 flags = JOINED if _COORDINATION.search(name) else 0
                 flags |= 0 if rank in _GIVEN_RANKS else DERIVED
+                flags |= CLOSED if rank == _WORDED and name.endswith(".") else 0
                 short = len(keys) == 1 and len(name) < _CAPITALISED_BELOW + 1
                 if short and rank == _PREFERRED and _PLURAL.fullmatch(name):
                     flags |= PLURAL
-                if _TO.sub(r"\2-to-\1", name).casefold() in mirrored or keys[-1] in SPECIMENS:
+                specimen = keys[-1] in SPECIMENS and _WITHIN.search(name)
+                if specimen or _TO.sub(r"\2-to-\1", name).casefold() in mirrored:
                     flags |= ORDERED
                 if len(keys) > 1 and PART_KEYS.issuperset(keys):
                     flags |= STRICT  # a pelvic kidney is no renal pelvis

@@ -26,7 +26,9 @@ _INTRODUCING = phrases(
 )
 """What introduces a diagnosis or a complaint."""
 _GOING_ON = frozenset(
-    "diagnosed treated complicated years ago last in since then vs versus x exacerbation likely unlikely".split()  # noqa: SIM905
+    """
+    diagnosed treated repair repaired complicated years ago last in since then vs versus x exacerbation likely unlikely
+    """.split()  # noqa: SIM905
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 

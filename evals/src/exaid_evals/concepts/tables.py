@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-STRICT, JOINED, CAPITALISED, PLURAL, DERIVED, ORDERED = 1, 2, 4, 8, 16, 32
+STRICT, JOINED, CAPITALISED, PLURAL, DERIVED, ORDERED, CLOSED = 1, 2, 4, 8, 16, 32, 64
 """Flags of an entry: its words must be those of the text; it is a coordination; a capital; a plural; it follows from
-other names by rule, and is none itself; its words are kept in order, since left and right must stand in theirs."""
+other names by rule, and is none itself; its words are kept in order, since left and right must stand in theirs;
+no other word of weight follows."""
 
 _SPARE = 10  # tokens that a phrase may span beyond its own words
 

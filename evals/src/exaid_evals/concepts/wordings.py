@@ -2,13 +2,14 @@
 
 Written from clinical usage and textbooks, by hand; no line was taken from an annotated text, and none is one of the
 paraphrases that the generator of synthetic conversations uses, so that these measure the extractor. A
-wording that HPO or MeSH has for another phenotype keeps that meaning.
+wording that HPO or MeSH has for another phenotype keeps that meaning. One with a full stop counts only where
+no other word of weight follows: *he does not speak*, not *he does not speak English*.
 """
 
 WORDINGS = """
 Abdominal distention: bloated
 Abdominal pain: tummy pain; belly ache; tummy ache; stomach ache
-Abnormal blistering of the skin: blistering
+Abnormal blistering of the skin: skin blistering
 Abnormal cerebral white matter morphology: white matter signal abnormalities; white matter signal change
 Abnormal facial shape: facial dysmorphia; unusual facies; unusual facial features; craniofacial dysmorphism; peculiar
     face
@@ -16,8 +17,8 @@ Abnormal temper tantrums: temper tantrums; tantrums; temper outbursts
 Abnormality of the liver: liver disease; hepatopathy
 Absence of secondary sex characteristics: absent secondary sexual characteristics; lack of secondary sexual
     characteristics
-Absent speech: non-verbal; nonverbal; no speech; no words; never spoke; never acquired speech; has never spoken; did not
-    develop speech; no expressive speech; does not speak; does not talk; no verbal language; not talking
+Absent speech: non-verbal; nonverbal; no speech.; never spoke; never acquired speech; has never spoken; did not
+    develop speech; no expressive speech; does not speak.; does not talk.; no verbal language; not talking.; no words.
 Accelerated skeletal maturation: accelerated bone age
 Acholic stools: pale stools; white stools
 Adducted thumb: cortical thumbs
@@ -30,7 +31,7 @@ Anosmia: inability to smell; no sense of smell; absent sense of smell
 Anterior creases of earlobe: ear lobe creases; ear creases
 Anxiety: anxious; anxious behavior; anxiousness
 Apnea: apneic; apneic spells; apnoeic episodes
-Arrhythmia: rhythm disturbances
+Arrhythmia: heart rhythm disturbances
 Atrial septal defect: secundum ASD; ASD secundum
 Atrioventricular canal defect: AV septal defect; AV canal; AV canal defect
 Attenuation of retinal blood vessels: attenuated retinal vessels; retinal arteriolar attenuation; narrowed retinal
@@ -43,7 +44,7 @@ Basal ganglia calcification: calcified basal ganglia
 Bilateral tonic-clonic seizure: GTCS; GTC seizures; grand mal
 Bleeding with minor or no trauma: spontaneous bleeding
 Blind vagina: blind-ending vagina
-Blindness: no light perception
+Blindness: no light perception.
 Bone marrow hypocellularity: hypocellular marrow; aplastic marrow; bone marrow aplasia
 Bone spicule pigmentation of the retina: bone spicule pigmentation; bone spicules; bone spicule pigment
 Bowing of the legs: bowing of the lower limbs; bowed lower limbs
@@ -76,7 +77,8 @@ Depressed nasal bridge: sunken nasal bridge; depressed root of the nose
 Depression: depressed mood; low mood
 Developmental regression: loss of previously acquired skills; loss of developmental milestones; regression of
     milestones; neuroregression; regression of development; lost milestones; loss of skills; developmental
-    deterioration; lost skills; regressed
+    deterioration; lost skills;
+    developmentally regressed; regressed in speech; regressed in development
 Diabetes mellitus: diabetes
 Diarrhea: loose motions; watery stools
 Difficulty climbing stairs: unable to climb stairs; cannot climb stairs; trouble climbing stairs
@@ -91,7 +93,7 @@ Dystonia: dystonic posturing; dystonic posture; dystonic movements
 Dysuria: painful urination; burning urination; burning on urination; pain on urination
 Easy fatigability: fatigability
 EEG with burst suppression: burst suppression; suppression-burst pattern
-EEG with generalized slow activity: diffuse slowing; generalized slowing
+EEG with generalized slow activity: diffuse slowing.; generalized slowing.
 Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
 Elevated circulating creatine kinase concentration: elevated CK; raised CK; high CK; raised CPK; elevated serum CK; CK
     elevation; elevated muscle enzymes; hyperCKemia
@@ -121,7 +123,7 @@ Generalized morning stiffness: morning stiffness
 Generalized muscle weakness: general weakness
 Genu varum: bowlegs
 Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of milestones
-Gowers sign: positive Gowers; Gowers maneuver; Gowers manoeuvre
+Gowers sign: positive Gowers; Gowers maneuver.; Gowers manoeuvre.
 Hand apraxia: loss of purposeful hand use; loss of hand function; lost purposeful hand use; loss of hand skills; loss of
     purposeful hand skills
 Hand clenching: clenched fists; clenched fingers
@@ -153,22 +155,23 @@ Hypoxemia: oxygen desaturation; low oxygen saturation; hypoxic; desaturations
 Impaired executive functioning: executive dysfunction; dysexecutive syndrome; executive deficits
 Impaired pain sensation: reduced pain sensitivity; decreased pain sensitivity; high pain threshold
 Inability to walk: non-ambulatory; nonambulant; non-ambulant; never walked; not able to walk independently; does not
-    walk; never able to walk; not walking
+    walk.; never able to walk; not walking.
 Inappropriate laughter: unprovoked laughter; unmotivated laughter
 Increased circulating lactate concentration: raised lactate; high lactate; elevated blood lactate; hyperlactatemia
 Increased mean corpuscular volume: macrocytosis
 Increased nuchal translucency: thickened nuchal translucency
 Intellectual disability: learning difficulties; mentally handicapped; mental handicap; intellectually disabled;
     intellectual deficiency
-Intellectual disability, mild: mild ID; mild learning disability; mildly retarded; mild learning difficulties
-Intellectual disability, moderate: moderate ID; moderate learning disability; moderate learning difficulties; moderately
-    retarded
-Intellectual disability, profound: profound ID; profound learning disability
-Intellectual disability, severe: severe learning disability; severe learning difficulties; severe ID; severely retarded
+Intellectual disability, mild: mild ID.; mild learning disability; mildly retarded.; mild learning difficulties
+Intellectual disability, moderate: moderate ID.; moderate learning disability; moderate learning difficulties;
+    moderately retarded.
+Intellectual disability, profound: profound ID.; profound learning disability
+Intellectual disability, severe: severe learning disability; severe learning difficulties; severe ID.;
+    severely retarded.
 Intrauterine growth retardation: fetal growth restriction; intrauterine growth restriction
 Irritability: irritable
 Jaundice: jaundiced; icteric
-Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints; hyperlaxity; hypermobility; loose
+Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints; hyperlaxity; hypermobility.; loose
     joints
 Large fontanelles: wide open fontanelle
 Large for gestational age: large for dates
@@ -196,7 +199,7 @@ Microphthalmia: small eyes; small globes
 Motor delay: delayed motor development; delayed motor milestones; slow motor development
 Motor stereotypy: stereotypies; stereotypic movements; stereotyped movements; stereotypic behavior; hand stereotypies
 Muscle weakness: weakness of muscles
-Mutism: mute
+Mutism: mute child; mute patient; became mute; he mute.; she mute.; patient mute.
 Myalgia: body aches; muscle aches
 Nausea: nauseated
 Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
@@ -208,7 +211,8 @@ Omphalocele: exomphalos
 Optic disc pallor: pale optic nerve; optic nerve pallor; pale optic papilla; pale discs
 Osteopenia: bone demineralization; osteopenic bones
 Overlapping fingers: overriding fingers; overlapping digits
-Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid; was pale; is pale; pale conjunctivae
+Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid; pale conjunctivae;
+    she pale.; he pale.; patient pale.; infant pale.; baby pale.; child pale.
 Paresthesia: pins and needles
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
 Patent foramen ovale: persistent foramen ovale
@@ -248,13 +252,13 @@ Red eye: redness of the eyes; eye redness; ocular redness
 Reduced bone mineral density: low bone mass; reduced bone density
 Reduced consciousness: altered consciousness; impaired consciousness; decreased consciousness; altered level of
     consciousness
-Reduced eye contact: avoids eye contact; lack of eye contact; no eye contact; limited eye contact
+Reduced eye contact: avoids eye contact; lack of eye contact; no eye contact.; limited eye contact
 Reduced subcutaneous adipose tissue: loss of subcutaneous fat; little subcutaneous fat; paucity of subcutaneous fat
 Renal insufficiency: reduced renal function
 Respiratory distress: respiratory difficulty; laboured breathing; grunting
 Respiratory tract infection: chest infection
 Rhizomelia: short proximal limbs
-Scaling skin: scaling
+Scaling skin: scaling of the scalp; scaling rash; scaling plaques; scaling erythema; scaling lesions
 Scissor gait: scissoring of the legs; scissoring
 Second degree atrioventricular block: second-degree AV block; second degree heart block
 Seizure: seizure disorder; intractable epilepsy; refractory epilepsy; drug-resistant epilepsy; convulsing; seizing;
@@ -263,7 +267,7 @@ Self-injurious behavior: self-harm
 Sensorimotor neuropathy: sensorimotor polyneuropathy; sensory-motor neuropathy
 Sensorineural hearing impairment: nerve deafness; perceptive deafness; neurosensory hearing loss
 Short attention span: poor attention; inattention; difficulty concentrating
-Short stature: short for age; small for her age; small for his age; reduced height
+Short stature: short for age.; small for her age; small for his age; reduced height.
 Skin rash: rash; erythematous rash
 Sleep abnormality: sleep disturbance; sleep problems; poor sleep; disturbed sleep; difficulty sleeping; night waking;
     frequent night awakenings
@@ -280,11 +284,11 @@ ST segment elevation: ST elevation
 Status epilepticus: prolonged seizures; convulsive status
 Stillbirth: stillborn
 Strabismus: crossed eyes
-Striae distensae: striae
+Striae distensae: abdominal striae; purple striae; skin striae; striae on the thighs; striae on the back
 Sudden death: died suddenly; sudden unexpected death
 Suicidal ideation: suicidal; suicidal intent
 Suicide behaviors: suicide attempt; attempted suicide
-Syncope: fainted; fainting spells; fainting episodes; blackouts
+Syncope: fainted; fainting spells; fainting episodes; blackouts.
 Systemic lupus erythematosus: lupus
 Tachycardia: high heart rate; fast pulse
 Tachypnea: fast breathing; rapid respiration
