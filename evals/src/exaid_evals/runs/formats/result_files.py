@@ -83,12 +83,15 @@ class ResultFilesFormat(ManyRuns):
         if {path.name for path in files}.isdisjoint(BESIDE) or files[0].name in RESULTS:
             entry.config |= config_beside(files[0], entry.warnings)
         found = {one: _values(one) for one in files}
-        for one, values in found.items():
-            others = [other for file, other in found.items() if file != one]
-            entry.config |= _config(read_object(one))
+        given: dict[str, set[float | None]] = {}
+        for values in found.values():
             for name, value in values.items():
-                unlike = any(name in other and other[name] != value for other in others)
-                entry.metrics[f"{one.stem}.{name}" if unlike or (_task(one) and others) else name] = value
+                given.setdefault(name, set()).add(value)
+        for one, values in found.items():
+            entry.config |= _config(read_object(one))
+            of_task = len(found) > 1 and bool(_task(one))
+            for name, value in values.items():
+                entry.metrics[f"{one.stem}.{name}" if of_task or len(given[name]) > 1 else name] = value
         entry.metrics, entry.attributes = parted(entry.metrics)
         position = position_of(files[0].parent)
         entry.fold, entry.trial, entry.group = position.fold, position.trial, position.group
