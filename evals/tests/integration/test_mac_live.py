@@ -24,7 +24,8 @@ from exaid_evals.config.mas_generation import MacConfig, Stage
 from exaid_evals.traces.mac.forecast import INSTRUCTIONS
 from exaid_evals.traces.mac.prepare import AUTOGEN, require_mac
 from exaid_evals.traces.mac.recording import read_recording
-from traces.mac.harness import contents, environment
+from folders import contents
+from traces.mac.harness import environment
 from traces.mac.provider import Provider
 
 CHECKOUT = Path(__file__).resolve().parents[3]
