@@ -288,10 +288,10 @@ class _Note:
                 continue
             edges = [*accumulate((len(cell) + 1 for cell in cells), initial=begin)]
             answers = [(place, head) for place, head in enumerate(heads[: len(cells)]) if head is not None]
+            marked = [head for place, head in answers if _CHECKED.fullmatch(cells[place])]
+            yield from ((begin, edges[answers[0][0]], head) for head in marked[-1:])  # what stands before the columns
             for place, head in answers:
-                if _CHECKED.fullmatch(cells[place]):  # what stands before the columns has the mark
-                    yield begin, edges[answers[0][0]], head
-                else:
+                if not _CHECKED.fullmatch(cells[place]):
                     yield edges[place], edges[place + 1], head
 
     def sections(self) -> Iterator[tuple[int, int, str]]:
