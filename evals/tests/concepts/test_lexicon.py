@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exaid_evals.concepts import (
-    AnnotatingExtractor,
     CachedExtractor,
     Extractor,
     Mention,
@@ -296,23 +295,6 @@ def test_adjectives_and_verbs_of_something_else_name_nothing(lexicon: Extractor,
     assert ids(lexicon, text) <= ids(lexicon, "small hand")
 
 
-def test_what_lies_in_a_longer_mention_is_shown_and_not_counted(lexicon: Extractor) -> None:
-    """A phenotype within one of its kinds is nested: `annotate` has it, `mentions` has not."""
-    text = "Conductive hearing impairment is part of this syndrome."
-    assert isinstance(lexicon, AnnotatingExtractor)
-    shown = {(one.concept_id, one.nested) for one in lexicon.annotate([text])[0]}
-    assert shown == {("HP:0000405", False), ("HP:0000365", True)}
-    assert ids(lexicon, text) == {"HP:0000405"}
-
-
-def test_of_one_patient_what_a_disease_is_called_by_is_shown(lexicon: Extractor) -> None:
-    """A phenotype within the name of a disease is not said by a longer phenotype."""
-    assert isinstance(lexicon, AnnotatingExtractor)
-    shown = {one.concept_id for one in lexicon.annotate(["She has chronic cough and photosensitive epilepsy."])[0]}
-    assert {"HP:0034315", "HP:0001250"} <= shown
-    assert "HP:0012735" not in shown
-
-
 @pytest.mark.parametrize(
     ("text", "found"),
     [("protein in the urine", {"HP:0000093"}), ("urine protein", set()), ("high blood sugar", {"HP:0003074"})],
@@ -320,15 +302,6 @@ def test_of_one_patient_what_a_disease_is_called_by_is_shown(lexicon: Extractor)
 def test_a_test_is_no_finding(lexicon: Extractor, text: str, found: set[str]) -> None:
     """What is looked for in a specimen is named behind it."""
     assert ids(lexicon, text) == found
-
-
-@pytest.mark.parametrize(
-    "text", ["She has conductive hearing impairment. The disorder is rare, and she is the first here.", "Gait ataxia."]
-)
-def test_of_one_patient_the_longest_names_alone_are_shown(lexicon: Extractor, text: str) -> None:
-    """What one patient has is told once, as exactly as it is said."""
-    assert isinstance(lexicon, AnnotatingExtractor)
-    assert not any(one.nested for one in lexicon.annotate([text])[0])
 
 
 def test_a_name_two_sources_share_has_one_id(lexicon: Extractor) -> None:

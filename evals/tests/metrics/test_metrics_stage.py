@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from conversations import conversation, failed_conversation, freeze
+from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
@@ -237,21 +239,20 @@ def test_a_file_that_was_found_right_is_checked_again_once_it_has_changed(campai
         (campaign.state / "compute-metrics.jsonl").unlink(missing_ok=True)
 
 
-def test_cases_that_the_ledger_vouches_for_are_not_checked_again(
+def test_a_ledger_that_vouches_for_a_wrong_case_does_not_make_it_right(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what the stage wrote the ends alone are held against the schema; where its ledger is gone, every record is."""
+    """A campaign of others brings its own ledger: what it holds is checked whatever the ledger says."""
     measure(campaign)
-    looked_at: list[str] = []
-    monkeypatch.setattr(records, "require_valid", lambda record, *_: looked_at.append(record["record_type"]))
+    path, ledger = campaign.metrics_file("V0"), campaign.state / "compute-metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    written = sha256_file(path)
+    lines[1] = re.sub(rb'"coverage":[\d.]+', b'"coverage":"<b>"', lines[1], count=1)
+    path.write_bytes(b"".join(lines))
+    ledger.write_text(ledger.read_text(encoding="utf-8").replace(written, sha256_file(path)), encoding="utf-8")
     monkeypatch.setattr(records, "_right", {})
-    read_variant(campaign.metrics_file("V0"))
-    assert looked_at == ["case_metrics", "variant_metrics"]
-    (campaign.state / "compute-metrics.jsonl").unlink()
-    looked_at.clear()
-    monkeypatch.setattr(records, "_right", {})
-    read_variant(campaign.metrics_file("V0"))
-    assert looked_at == ["case_metrics"] * len(CONVERSATIONS) + ["variant_metrics"]
+    with pytest.raises(DataError, match=r"V0\.metrics\.jsonl:2"):
+        read_variant(path)
 
 
 def test_variants_are_ordered_as_people_count() -> None:

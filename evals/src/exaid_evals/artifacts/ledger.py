@@ -308,14 +308,10 @@ def require_as_written(path: Path, digest: str, ledger: Path, key: str, remedy: 
     Raises:
         DataError: it was changed since.
     """
-    if written_hash(ledger, key) not in (None, digest):
-        raise DataError("is not what was written: it has been changed since", where=str(path), remedy=remedy)
-
-
-def written_hash(ledger: Path, key: str) -> str | None:
-    """Return the hash of an output as its stage wrote it; None where the ledger is not here, or knows nothing of it."""
     with Ledger(ledger, read_only=True) as recorded:
-        return recorded.output_hash(key)
+        written = recorded.output_hash(key)
+    if written not in (None, digest):
+        raise DataError("is not what was written: it has been changed since", where=str(path), remedy=remedy)
 
 
 def _entry(value: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -13,7 +13,7 @@ from exaid_evals.artifacts.atomic import atomic_file
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
-from exaid_evals.artifacts.ledger import require_as_written, written_hash
+from exaid_evals.artifacts.ledger import require_as_written
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
@@ -322,26 +322,21 @@ def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics
 def read_cases(path: Path, take: Callable[[CaseMetrics], None]) -> VariantMetrics:
     """Read a variant's means, and give its cases by id to whoever takes them; they are not kept here.
 
-    Cases that are what `compute-metrics` wrote, by the hash in its ledger, are not checked again.
-
     Raises:
         DataError: as `read_variant`.
     """
     hasher = hashlib.sha256()
     check, found = check_within(path)
-    content_hash = sha256_file(path)
-    known = _right.get((path.name, content_hash))
-    checked = known is None and written_hash(_ledger(path, "compute-metrics"), _key(path)) != content_hash
+    known = _right.get((path.name, sha256_file(path)))
     record: dict[str, Any] = {}
     ordered = True
     for number, line in enumerate(scan_jsonl(path, digest=hasher), start=1):
         ordered = ordered and record.get("record_type", "case_metrics") == "case_metrics"
         record = require_record(line, path)
-        # The first and the last say of which version the file is.
-        if checked or (known is None and (number == 1 or record.get("record_type") != "case_metrics")):
+        if known is None:
             require_valid(record, f"{path}:{number}", SCHEMA)
-        if checked and ordered and record["record_type"] != "comparison":
-            check.record(number, record)
+            if ordered and record["record_type"] != "comparison":
+                check.record(number, record)
         if record["record_type"] == "case_metrics":
             take(case_of_record(record))
     if not ordered or record.get("record_type") != "variant_metrics":
@@ -370,15 +365,8 @@ def require_as_measured(path: Path, digest: str, stage: str = "compute-metrics")
     Raises:
         DataError: it was changed since.
     """
-    require_as_written(path, digest, _ledger(path, stage), _key(path), _REMEDY)
-
-
-def _ledger(path: Path, stage: str) -> Path:
-    return path.parent.parent / ".state" / f"{stage}.jsonl"
-
-
-def _key(path: Path) -> str:
-    return path.name.removesuffix(".metrics.jsonl")
+    ledger = path.parent.parent / ".state" / f"{stage}.jsonl"
+    require_as_written(path, digest, ledger, path.name.removesuffix(".metrics.jsonl"), _REMEDY)
 
 
 def _variant(record: Mapping[str, Any]) -> VariantMetrics:

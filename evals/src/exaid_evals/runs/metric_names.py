@@ -151,12 +151,6 @@ METRICS: tuple[MetricName, ...] = (
         entropy_loss | entropy loss | loss_entropy ent_loss
         entropy_coefficient_loss | entropy coefficient loss | ent_coef_loss alpha_loss
         kl_loss | KL term | kl kld loss_kl kld_loss kl_div_loss
-        """,
-        None,
-        "contested",
-    ),
-    *_rows(
-        """
         gradient_norm | gradient norm | grad_norm gradnorm gnorm
         approximate_kl | approximate KL | approx_kl
         entropy | entropy
@@ -196,9 +190,9 @@ _LONGEST = max(len(words) for words in _TABLE)
 _WORDS = frozenset(words[0] for words in _TABLE if len(words) == 1)
 _NEGATING = (*((word,) for word in _set("neg negative negated minus inv inverse inverted")), ("one", "minus"))
 _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{EN DASH}])\s*(?=[a-zA-Z])")
-_OF_SOMETHING = _set("std stdv stdev sd stderr var variance norm scale scaler weight weights threshold thr target clip")
-"""Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _SPREADS = _set("std stdv stdev stddev stderr")
+_OF_SOMETHING = _SPREADS | _set("sd var variance norm scale scaler weight weights threshold thr target clip")
+"""Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _PREFERRED = _set("chosen rejected")
 _SUMMED = _set("cumulative cumulated cum cumul total accumulated")
 _TRAINING = _set("train training tr trn")
